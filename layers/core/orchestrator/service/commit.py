@@ -1,0 +1,165 @@
+"""Steps 4 to 6 of a completion: outcomes into the leaf, the leaf into its node, the node into ROOT.
+
+Each step may be repeated at any time. What a crash leaves undone, any repetition heals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orchestrator.model.ids import NODE_SIZE, leaf_of, node_of_leaf, offset_of
+from orchestrator.model.items import Job, Stop
+from orchestrator.model.progress import Leaf, Node, Root, SetName, pack_leaf, pack_node
+from orchestrator.model.states import JobEvent, JobState, StopReason, state_after, states_before
+from orchestrator.policy import Policy, wants_refill, window_tasks
+from orchestrator.service.ports import Deps, JobGuard
+
+ROOT_PUSH_INTERVAL = timedelta(seconds=0.5)
+"""ROOT is one item: about two pushes a second keep it far from its 1,000 write units a second."""
+
+
+def expiry(deps: Deps) -> datetime:
+    """Return when what is written now may be deleted."""
+    return deps.now() + deps.retention
+
+
+def put_leaf_in_node(deps: Deps, job: Job, leaf_number: int, leaf: Leaf) -> Node:
+    """Push a leaf's counts into its node (step 5)."""
+    return deps.store.push_leaf(job.job_id, leaf_number, pack_leaf(leaf.packed()), expiry(deps))
+
+
+def put_node_in_root(deps: Deps, job: Job, number: int, node: Node) -> Root:
+    """Push a node's counts into ROOT (step 6)."""
+    return deps.store.push_node(
+        job.job_id, number, pack_node(node.packed()), deps.now(), expiry(deps)
+    )
+
+
+def commit_outcomes(deps: Deps, job: Job, outcomes: Mapping[int, SetName]) -> frozenset[int]:
+    """Add outcomes (index -> set) to the sets and push; return the tasks whose leaf is closed."""
+    closed: set[int] = set()
+    nodes: dict[int, Node] = {}
+    for number, members in _by_leaf(outcomes).items():
+        leaf = deps.store.add_to_leaf(job.job_id, number, job.gen, members, expiry(deps))
+        if leaf is None:
+            closed.update(index for index in outcomes if leaf_of(index) == number)
+        else:
+            nodes[node_of_leaf(number)] = put_leaf_in_node(deps, job, number, leaf)
+    if nodes:
+        push_nodes(deps, job, nodes)
+    return frozenset(closed)
+
+
+def _by_leaf(outcomes: Mapping[int, SetName]) -> dict[int, dict[SetName, frozenset[int]]]:
+    leaves: dict[int, dict[SetName, frozenset[int]]] = {}
+    for index, name in outcomes.items():
+        members = leaves.setdefault(leaf_of(index), {})
+        members[name] = members.get(name, frozenset()) | {offset_of(index)}
+    return leaves
+
+
+def push_nodes(deps: Deps, job: Job, nodes: Mapping[int, Node]) -> None:
+    """Push nodes into ROOT, not more often than needed, then see whether the job is to move on."""
+    root = deps.store.get_root(job.job_id)
+    pushed = False
+    for number, node in nodes.items():
+        if not _may_wait(job, root, number, node, deps.now()):
+            root = put_node_in_root(deps, job, number, node)
+            pushed = True
+    if pushed:
+        judge_job(deps, job, root)
+
+
+def _may_wait(job: Job, root: Root, number: int, node: Node, now: datetime) -> bool:
+    """Tell whether a later push will do: never for a complete node, nor where failures grew."""
+    if root.pushed_at is None or now - root.pushed_at >= ROOT_PUSH_INTERVAL:
+        return False
+    tally = node.packed().tally
+    size = min(NODE_SIZE, (job.total or 0) - number * NODE_SIZE)
+    return tally.finals < size and tally.failed <= root.node_tally(number).failed
+
+
+def push_again(deps: Deps, job: Job, nodes: Iterable[int]) -> None:
+    """Push nodes as they stand now, unthrottled: the tail that the throttle held back."""
+    root = None
+    for number, node in deps.store.get_nodes(job.job_id, sorted(set(nodes))).items():
+        root = put_node_in_root(deps, job, number, node)
+    if root is not None:
+        judge_job(deps, job, root)
+
+
+def judge_job(deps: Deps, job: Job, root: Root) -> None:
+    """Stop, wake or refill a job after ROOT changed. `job` was read before `root` was."""
+    policy, tally = Policy.load(job.policy), root.tally()
+    tolerance = policy.tolerated_failures
+    if tolerance.when_exceeded == "stop" and tolerance.exceeded(tally.failed, job.total or 0):
+        stop_job(deps, job.job_id, job.gen, StopReason.TOLERANCE, "policy")
+    if tally.finals == job.total:
+        wake_monitor(deps, job.job_id, job.gen)
+    elif job.state is JobState.PROCESSING and refill_due(job, root, policy, deps.now()):
+        deps.enqueue_later(job.job_id, job.gen)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is out (sent and not ended), how much may be, and how much was not sent yet."""
+
+    outstanding: int
+    window: int
+    unsent: int
+
+
+def backlog_of(job: Job, root: Root, policy: Policy, now: datetime) -> Backlog:
+    """Return the window's arithmetic (PROTOCOL: EnqueueTasks)."""
+    finished = root.tally().finals - job.base_finals
+    elapsed = (now - job.started_at).total_seconds() if job.started_at else 0.0
+    unsent = (job.total or 0) - job.base_finals - job.cursor
+    return Backlog(job.cursor - finished, window_tasks(policy, finished, elapsed), unsent)
+
+
+def refill_due(job: Job, root: Root, policy: Policy, now: datetime) -> bool:
+    """Tell whether the queue runs low while there is more to send."""
+    backlog = backlog_of(job, root, policy, now)
+    return backlog.unsent > 0 and wants_refill(policy, backlog.outstanding, backlog.window)
+
+
+def wake_monitor(deps: Deps, job_id: str, gen: int) -> None:
+    """Send the token of a complete job, if it is still this generation's and PROCESSING.
+
+    The job is read again: a report that stalled after ROOT was complete may find that the job ended and
+    was retried, and must not wake the next generation's monitor.
+    """
+    job = deps.store.get_job(job_id)
+    if job is None or job.gen != gen or job.state is not JobState.PROCESSING:
+        return
+    send_token(deps, job)
+
+
+def send_token(deps: Deps, job: Job) -> None:
+    """Let a waiting MonitorJob go on; sent twice or too late it changes nothing."""
+    if job.token is not None:
+        stopping = job.state is JobState.STOPPING
+        sent = deps.machine.send_success(job.token, {"stopping": stopping, "superseded": False})
+        deps.journal.event("job.woken", job_id=job.job_id, gen=job.gen, tenant=job.tenant, sent=sent)
+
+
+def stop_job(deps: Deps, job_id: str, gen: int, reason: StopReason, by: str) -> Job | None:
+    """Move a job to STOPPING by one write and wake its machine; None where it was too late."""
+    job = deps.store.update_job(
+        job_id,
+        JobGuard(gen=gen, states=states_before(JobEvent.STOPPED)),
+        state=state_after(JobEvent.STOPPED),
+        state_reason=reason,
+        stop=Stop(reason=reason, by=by, at=deps.now()),
+        next_check_at=deps.now(),
+        checks=0,
+        expires_at=expiry(deps),
+    )
+    if job is not None:
+        deps.journal.event(
+            "job.stopping", job_id=job_id, gen=gen, tenant=job.tenant, reason=reason, by=by
+        )
+        send_token(deps, job)
+    return job

@@ -1,0 +1,134 @@
+"""Cancel and retry a job."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from orchestrator.errors import Conflict
+from orchestrator.model.ids import NODE_SIZE, leaf_of, node_of, offset_of
+from orchestrator.model.items import Job, Role
+from orchestrator.model.progress import Leaf, Root
+from orchestrator.model.states import (
+    FINAL_JOB_STATES,
+    JobEvent,
+    JobState,
+    StopReason,
+    TaskState,
+    state_after,
+)
+from orchestrator.policy import Policy
+from orchestrator.service.access import Caller, own_job, require
+from orchestrator.service.commit import expiry, stop_job
+from orchestrator.service.ports import Deps, JobGuard
+from orchestrator.service.selection import put_selection
+from orchestrator.service.submit import FIRST_CHECK, reserve_key
+from orchestrator.service.views import JobOut, job_view
+from orchestrator.spec import RetryJobIn
+
+_NOT_SUCCEEDED = (TaskState.FAILED, TaskState.CANCELLED, TaskState.SKIPPED)
+
+
+def cancel_job(deps: Deps, caller: Caller, job_id: str) -> JobOut:
+    """Tell a job to stop: one write at any size. Raises Forbidden, NotFound, Conflict where final."""
+    require(caller, Role.SUBMITTER)
+    job, root = own_job(deps, caller, job_id)
+    if not job.state.final and job.state is not JobState.STOPPING:
+        stop_job(deps, job_id, job.gen, StopReason.CANCEL, caller.key_id)
+        job, root = own_job(deps, caller, job_id)
+    if job.state.final:
+        raise Conflict(f"the job is {job.state} already", action="There is nothing to cancel.")
+    return job_view(job, root, deps.now())
+
+
+def retry_job(
+    deps: Deps,
+    caller: Caller,
+    job_id: str,
+    body: RetryJobIn,
+    *,
+    idempotency_key: str | None,
+    request_id: str,
+) -> JobOut:
+    """Reopen a final job for the tasks that did not succeed (or those of them that are listed).
+
+    Raises Forbidden, NotFound, Conflict (not final, nothing to retry), IdempotencyConflict.
+    """
+    require(caller, Role.SUBMITTER)
+    job, root = own_job(deps, caller, job_id)
+    if idempotency_key is not None:
+        text = f"retry {job_id} {body.model_dump_json()}"
+        idem = reserve_key(deps, caller, idempotency_key, text, job_id, from_gen=job.gen)
+        if idem.from_gen < job.gen:
+            return job_view(job, root, deps.now())
+    if not job.state.final:
+        raise Conflict(f"the job is {job.state}", action="Retry it when it has ended.")
+    chosen = _choose(deps, job, root, body)
+    if not chosen:
+        raise Conflict("no task is to be retried", action="Only tasks that did not succeed can be.")
+    reopened = _reopen(deps, job, chosen)
+    if reopened is None:
+        raise Conflict("the job was retried by another request", action="Read the job again.")
+    deps.journal.event(
+        "job.retried",
+        job_id=job_id,
+        tenant=job.tenant,
+        gen=reopened.gen,
+        chosen=len(chosen),
+        request_id=request_id,
+    )
+    deps.machine.start(job_id, reopened.gen, reopened.exec)
+    return job_view(reopened, root, deps.now())
+
+
+def _choose(deps: Deps, job: Job, root: Root, body: RetryJobIn) -> list[int]:
+    """Return the ascending indexes of what is asked for and did not succeed."""
+    total = job.total or 0
+    if body.indexes is not None:
+        asked = sorted({index for index in body.indexes if index < total})
+        nodes = {node_of(index) for index in asked}
+    else:
+        nodes = {n for n in root.nodes if root.node_tally(n).finals > root.node_tally(n).ok}
+        asked = [i for n in sorted(nodes) for i in range(n * NODE_SIZE, min((n + 1) * NODE_SIZE, total))]
+    leaves = {
+        number: leaf
+        for node in sorted(nodes)
+        for number, leaf in deps.store.get_node_leaves(job.job_id, node).items()
+    }
+    return [index for index in asked if _may_retry(leaves, index)]
+
+
+def _may_retry(leaves: dict[int, Leaf], index: int) -> bool:
+    leaf = leaves.get(leaf_of(index))
+    return leaf is not None and leaf.state(offset_of(index)) in _NOT_SUCCEEDED
+
+
+def _reopen(deps: Deps, job: Job, chosen: list[int]) -> Job | None:
+    """Write the selection, then move the job to its next generation by one write."""
+    gen, now = job.gen + 1, deps.now()
+    reopen_ref = f"jobs/{job.job_id}/reopen/{gen}-{deps.new_id()}"
+    put_selection(deps, reopen_ref, chosen)
+    return deps.store.update_job(
+        job.job_id,
+        JobGuard(gen=job.gen, states=FINAL_JOB_STATES),
+        state=state_after(JobEvent.RETRIED),
+        state_reason=None,
+        stop=None,
+        gen=gen,
+        exec=1,
+        cursor=0,
+        base_finals=(job.total or 0) - len(chosen),
+        reopen_ref=reopen_ref,
+        token=None,
+        final_counts=None,
+        started_at=None,
+        finished_at=None,
+        deadline_at=_deadline(job, now),
+        next_check_at=now + FIRST_CHECK,
+        checks=0,
+        expires_at=expiry(deps),
+    )
+
+
+def _deadline(job: Job, now: datetime) -> datetime | None:
+    limit = Policy.load(job.policy).deadline_seconds
+    return now + timedelta(seconds=limit) if limit is not None else None

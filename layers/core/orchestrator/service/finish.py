@@ -1,0 +1,231 @@
+"""FinishJob: close every leaf, write the results, set the job's last state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from orchestrator.errors import NotComplete
+from orchestrator.model.ids import (
+    NODE_SIZE,
+    leaf_of,
+    leaf_range,
+    leaves_of_node,
+    nodes_of,
+    offset_of,
+)
+from orchestrator.model.items import Job, TaskRow
+from orchestrator.model.progress import Counts, Leaf, Node, SetName, counts_of
+from orchestrator.model.states import (
+    ACTIVE_JOB_STATES,
+    JobEvent,
+    JobState,
+    StopReason,
+    TaskState,
+    state_after,
+)
+from orchestrator.policy import Policy, how_it_ends
+from orchestrator.service.commit import expiry, put_leaf_in_node, put_node_in_root, stop_job
+from orchestrator.service.plan import current_job
+from orchestrator.service.ports import Deps, JobGuard
+from orchestrator.service.results import write_node_results
+
+STOP_GRACE = timedelta(seconds=30)
+"""How long a stopped job waits for handlers that were told to stop."""
+
+
+class PartEntry(BaseModel):
+    """One part in the manifest."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    first_index: int
+    lines: int
+    bytes: int
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """What the results consist of: JSONL parts ordered by index, their sizes and checksums."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job_id: str
+    gen: int
+    lines: int
+    bytes: int
+    counts: dict[str, int]
+    parts: list[PartEntry]
+
+    def counts_value(self) -> Counts:
+        """Return the counts as a value."""
+        return Counts(**self.counts)
+
+
+def drained(deps: Deps, job_id: str, gen: int) -> dict[str, bool]:
+    """Tell whether a stopped job's handlers have ended, or had their grace. Raises Superseded."""
+    job = current_job(deps, job_id, gen)
+    overdue = job.stop is None or deps.now() - job.stop.at >= STOP_GRACE
+    return {"drained": overdue or not deps.store.list_running(job_id, deps.now())}
+
+
+def stop_orchestration(deps: Deps, job_id: str, gen: int) -> dict[str, Sequence[int]]:
+    """Stop a job whose machine failed; return its nodes, all to be finished. Raises Superseded."""
+    stop_job(deps, job_id, gen, StopReason.ORCHESTRATION, "machine")
+    return list_nodes(deps, job_id, gen)
+
+
+def list_nodes(deps: Deps, job_id: str, gen: int) -> dict[str, Sequence[int]]:
+    """Return all nodes of a job. Raises Superseded."""
+    job = current_job(deps, job_id, gen)
+    return {"all_nodes": list(nodes_of(job.total or 0))}
+
+
+def finish_node(deps: Deps, job_id: str, gen: int, node: int) -> dict[str, Any]:
+    """Close each leaf of a node, push the counts, write the results. Raises Superseded, NotComplete."""
+    job = current_job(deps, job_id, gen)
+    total = job.total or 0
+    leaves = deps.store.get_node_leaves(job_id, node)
+    rows: dict[int, TaskRow] = {}
+    pushed: Node | None = None
+    for number in leaves_of_node(node, total):
+        members = deps.store.get_leaf_tasks(job_id, number)
+        leaf = leaves.get(number)
+        if leaf is None or leaf.gen < gen or leaf.closed != "done":
+            leaf = _close_leaf(deps, job, number, leaf or Leaf())
+            members = deps.store.get_leaf_tasks(job_id, number)
+        leaves[number] = leaf
+        rows |= members
+        pushed = put_leaf_in_node(deps, job, number, leaf)
+    if pushed is not None:
+        put_node_in_root(deps, job, node, pushed)
+    states = {
+        index: leaves[leaf_of(index)].state(offset_of(index))
+        for index in range(node * NODE_SIZE, min((node + 1) * NODE_SIZE, total))
+    }
+    part = write_node_results(deps, job, node, states, rows)
+    deps.journal.event(
+        "node.finished", job_id=job_id, tenant=job.tenant, gen=gen, node=node, lines=part["lines"]
+    )
+    return part
+
+
+def _close_leaf(deps: Deps, job: Job, number: int, leaf: Leaf) -> Leaf:
+    """Close a leaf: from `closing` on no report enters it, so its rows can be counted."""
+    if leaf.closed == "done":
+        stamped = deps.store.stamp_leaf(job.job_id, number, job.gen, expiry(deps))
+        return stamped or _read_leaf(deps, job, number)
+    full = len(leaf.finals) == len(leaf_range(number, job.total or 0))
+    if job.state is not JobState.STOPPING and not full:
+        raise NotComplete(f"leaf {number} of {job.job_id} has open tasks")
+    closing = deps.store.begin_close(job.job_id, number, job.gen, expiry(deps))
+    if closing is None:
+        closing = _read_leaf(deps, job, number)
+        if closing.closed == "done":
+            return closing
+    rows = deps.store.get_leaf_tasks(job.job_id, number)
+    adds = _last_adds(job, number, closing, rows)
+    done = deps.store.end_close(job.job_id, number, job.gen, adds, expiry(deps))
+    return done or _read_leaf(deps, job, number)
+
+
+def _read_leaf(deps: Deps, job: Job, number: int) -> Leaf:
+    leaf = deps.store.get_leaf(job.job_id, number)
+    if leaf is None or leaf.gen < job.gen:
+        raise NotComplete(f"leaf {number} of {job.job_id} is being closed by another execution")
+    return leaf
+
+
+def _last_adds(
+    job: Job, number: int, leaf: Leaf, rows: Mapping[int, TaskRow]
+) -> Mapping[SetName, frozenset[int]]:
+    """Return where each open task goes: committed rows of this generation count, the rest is ended."""
+    cancel = job.stop is not None and job.stop.reason is StopReason.CANCEL
+    ended: SetName = "cancelled" if cancel else "skipped"
+    adds: dict[SetName, set[int]] = {}
+    for index in leaf_range(number, job.total or 0):
+        if offset_of(index) in leaf.finals:
+            continue
+        row = rows.get(index)
+        own = row is not None and row.gen == leaf.gen
+        if own and row is not None and row.state is TaskState.SUCCEEDED:
+            name: SetName = "ok"
+        elif own and row is not None and row.state is TaskState.FAILED:
+            name = "failed"
+        else:
+            name = ended
+        adds.setdefault(name, set()).add(offset_of(index))
+    return {name: frozenset(members) for name, members in adds.items()}
+
+
+def finish_last(
+    deps: Deps, job_id: str, gen: int, parts: Iterable[Mapping[str, Any]]
+) -> dict[str, str]:
+    """Write the manifest and the job's last state; return it. Raises Superseded, NotComplete."""
+    job = current_job(deps, job_id, gen)
+    root = deps.store.get_root(job_id)
+    tally, total = root.tally(), job.total or 0
+    entries = sorted(
+        (PartEntry.model_validate(part) for part in parts), key=lambda part: part.first_index
+    )
+    lines = sum(entry.lines for entry in entries)
+    if tally.finals != total or lines != total:
+        raise NotComplete(f"{job_id}: {tally.finals} ended and {lines} results of {total} tasks")
+    counts = counts_of(total, root, deps.now())
+    ref = f"results/{job_id}/{gen}/manifest.json"
+    event = how_it_ends(
+        Policy.load(job.policy), tally, total, job.stop.reason if job.stop else None
+    )
+    manifest = _manifest(job, counts, entries)
+    deps.results.put(ref, manifest.model_dump_json().encode(), "application/json")
+    final = _set_final(deps, job, event, counts, ref)
+    return {"state": final}
+
+
+def _manifest(job: Job, counts: Counts, entries: list[PartEntry]) -> Manifest:
+    return Manifest(
+        job_id=job.job_id,
+        gen=job.gen,
+        lines=sum(entry.lines for entry in entries),
+        bytes=sum(entry.bytes for entry in entries),
+        counts={name: getattr(counts, name) for name in Counts.__dataclass_fields__},
+        parts=entries,
+    )
+
+
+def _set_final(deps: Deps, job: Job, event: JobEvent, counts: Counts, ref: str) -> JobState:
+    """Move the job to its last state, once."""
+    now, state = deps.now(), state_after(event)
+    reason = job.state_reason
+    if reason is None and event is JobEvent.FINISHED_FAILED:
+        reason = f"{counts.failed} of {job.total} tasks failed, more than are tolerated"
+    done = deps.store.update_job(
+        job.job_id,
+        JobGuard(gen=job.gen, states=ACTIVE_JOB_STATES),
+        state=state,
+        state_reason=reason,
+        final_counts=counts,
+        finished_at=now,
+        token=None,
+        results_ref=ref,
+        expires_at=expiry(deps),
+    )
+    if done is not None:
+        seconds = (now - job.created_at).total_seconds()
+        deps.journal.event(
+            "job.finished",
+            job_id=job.job_id,
+            tenant=job.tenant,
+            gen=job.gen,
+            state=state,
+            reason=reason,
+            seconds=seconds,
+            request_id=job.request_id,
+        )
+        deps.journal.count(f"Jobs{state.title()}")
+    return state
+

@@ -1,0 +1,102 @@
+"""The plan and the inputs of tasks, read from S3 by range."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from struct import Struct, unpack
+
+from pydantic import JsonValue
+
+from orchestrator.model.items import Job
+from orchestrator.service.ports import Deps
+from orchestrator.spec import InputsPart, Part, Plan
+
+_OFFSET = Struct("<Q")
+_CACHE_MAX = 200
+_GAP_MAX_TASKS = 50
+"""Inputs so close together are read by one request, those between them too."""
+
+
+def parameters_key(job_id: str) -> str:
+    """Return the data bucket's key of a job's parameters."""
+    return f"jobs/{job_id}/parameters.json"
+
+
+def spec_key(job_id: str) -> str:
+    """Return the data bucket's key of a submission."""
+    return f"jobs/{job_id}/spec.json"
+
+
+def plan_key(job_id: str) -> str:
+    """Return the data bucket's key of a plan."""
+    return f"jobs/{job_id}/plan.json"
+
+
+def put_part(deps: Deps, job_id: str, number: int, part: InputsPart) -> Part:
+    """Write a part of the inputs and its line offsets."""
+    key = f"jobs/{job_id}/inputs/{number:05d}.jsonl"
+    offsets = b"".join(map(_OFFSET.pack, part.offsets))
+    deps.data.put(f"{key}.idx", offsets, "application/octet-stream")
+    deps.data.put(key, part.body, "application/x-ndjson")
+    return Part(start=part.start, stop=part.stop, key=key)
+
+
+def _cached(deps: Deps, key: str) -> bytes:
+    body = deps.cache.get(key)
+    if not isinstance(body, bytes):
+        body = deps.data.get(key)
+        if body is None:
+            raise FileNotFoundError(f"{key} is gone from the data bucket")
+        if len(deps.cache) >= _CACHE_MAX:
+            deps.cache.clear()
+        deps.cache[key] = body
+    return body
+
+
+def load_plan(deps: Deps, job: Job) -> Plan:
+    """Read the plan of a planned job."""
+    assert job.plan_ref is not None
+    return Plan.model_validate_json(_cached(deps, job.plan_ref))
+
+
+def load_parameters(deps: Deps, job_id: str) -> JsonValue:
+    """Read the job's parameters."""
+    parameters: JsonValue = json.loads(_cached(deps, parameters_key(job_id)))
+    return parameters
+
+
+def _read_run(deps: Deps, part: Part, first: int, last: int) -> list[JsonValue]:
+    """Read the inputs of tasks first..last of one part: two range requests."""
+    begin, size = first - part.start, last - first + 2
+    raw = deps.data.get_range(
+        f"{part.key}.idx", begin * _OFFSET.size, (begin + size) * _OFFSET.size
+    )
+    offsets = unpack(f"<{size}Q", raw)
+    body = deps.data.get_range(part.key, offsets[0], offsets[-1])
+    return [json.loads(body[a - offsets[0] : b - offsets[0]]) for a, b in pairwise(offsets)]
+
+
+def _runs(indexes: Sequence[int]) -> Iterable[tuple[int, int]]:
+    """Cut ascending indexes into runs (first, last) without a wide gap."""
+    first = last = indexes[0]
+    for index in indexes[1:]:
+        if index - last > _GAP_MAX_TASKS:
+            yield first, last
+            first = index
+        last = index
+    yield first, last
+
+
+def read_inputs(deps: Deps, plan: Plan, indexes: Sequence[int]) -> dict[int, JsonValue]:
+    """Read the inputs of ascending `indexes`; tasks without inputs have none in the answer."""
+    wanted, found = set(indexes), dict[int, JsonValue]()
+    for part in plan.parts:
+        inside = [index for index in indexes if part.start <= index < part.stop]
+        for first, last in _runs(inside) if inside else ():
+            values = _read_run(deps, part, first, last)
+            found.update(
+                (index, value) for index, value in enumerate(values, first) if index in wanted
+            )
+    return found

@@ -1,0 +1,90 @@
+"""Queue messages: tasks of one leaf, one part and one attempt, with their inputs or where those are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from pydantic import JsonValue
+
+from orchestrator.model.ids import leaf_of
+from orchestrator.model.items import Job
+from orchestrator.model.wire import INLINE_INPUTS_MAX_BYTES, InputsRef, TaskMessage
+from orchestrator.policy import Policy
+from orchestrator.service.inputs import load_plan, read_inputs
+from orchestrator.service.ports import Deps, Outgoing
+from orchestrator.spec import Plan, encode_json
+
+
+def group_tasks(
+    plan: Plan, attempts: Mapping[int, int], per_message: int
+) -> Iterator[tuple[list[int], int]]:
+    """Group tasks (index -> attempt) into messages: at most `per_message`, one leaf, part and attempt."""
+    open_groups: dict[tuple[int, str | None, int], list[int]] = {}
+    for index in sorted(attempts):
+        part = plan.part_of(index)
+        key = (leaf_of(index), part.key if part else None, attempts[index])
+        group = open_groups.setdefault(key, [])
+        group.append(index)
+        if len(group) == per_message:
+            yield open_groups.pop(key), key[2]
+    for (_, _, attempt), group in open_groups.items():
+        yield group, attempt
+
+
+def _message(
+    job: Job, plan: Plan, indexes: list[int], attempt: int, inputs: Mapping[int, JsonValue] | None
+) -> TaskMessage:
+    part = plan.part_of(indexes[0])
+    inline: list[JsonValue] | None = None
+    if part is not None and inputs is not None:
+        inline = [inputs[index] for index in indexes]
+        if len(encode_json(inline)) > INLINE_INPUTS_MAX_BYTES:
+            inline = None
+    contiguous = indexes[-1] - indexes[0] == len(indexes) - 1
+    return TaskMessage(
+        job=job.job_id,
+        gen=job.gen,
+        attempt=attempt,
+        start=indexes[0] if contiguous else None,
+        stop=indexes[-1] + 1 if contiguous else None,
+        indexes=None if contiguous else indexes,
+        handler=job.handler,
+        timeout_seconds=Policy.load(job.policy).timeout_seconds,
+        inputs=inline,
+        inputs_ref=(
+            InputsRef(key=part.key, start=part.start) if part is not None and inline is None else None
+        ),
+    )
+
+
+def _outgoing(message: TaskMessage, delay_seconds: int) -> Outgoing:
+    body = message.model_dump_json(exclude_none=True)
+    return Outgoing(body=body, group=message.job, delay_seconds=delay_seconds)
+
+
+def send_tasks(deps: Deps, job: Job, attempts: Mapping[int, int], per_message: int) -> None:
+    """Send tasks for the first time, inputs inside where they are small. Raises SendFailed."""
+    plan = load_plan(deps, job)
+    inputs = read_inputs(deps, plan, sorted(attempts)) if plan.parts else {}
+    deps.queue.send(
+        [
+            _outgoing(_message(job, plan, indexes, attempt, inputs), 0)
+            for indexes, attempt in group_tasks(plan, attempts, per_message)
+        ]
+    )
+
+
+def send_again(
+    deps: Deps, job: Job, tasks: Iterable[tuple[Sequence[int], int, int]]
+) -> None:
+    """Send (indexes, attempt, delay in seconds) as one message each, inputs by reference. Raises SendFailed.
+
+    Such tasks are few: a reference saves the control plane from reading their inputs once more.
+    """
+    plan = load_plan(deps, job)
+    deps.queue.send(
+        [
+            _outgoing(_message(job, plan, list(indexes), attempt, None), delay)
+            for indexes, attempt, delay in tasks
+        ]
+    )

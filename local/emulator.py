@@ -1,0 +1,136 @@
+"""The emulator of AWS (MiniStack) on 127.0.0.1: started, waited for, ended with its functions."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.errors import LocalError
+from local.paths import tail, venv_bin
+from local.processes import Identity, alive, free_port, port_is_free
+from local.scope import Scope
+
+_HEALTHY_WITHIN_SECONDS = 60.0
+_START_TRIES = 3
+
+
+class EmulatorError(LocalError):
+    """The emulator did not become healthy; the message ends with its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """A running emulator; `folder` holds its log, its state and its temporary files."""
+
+    port: int
+    process: Identity
+    folder: Path
+
+    @property
+    def endpoint_url(self) -> str:
+        """The address of every emulated service."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """The emulator's own log."""
+        return self.folder / "emulator.log"
+
+
+def environment(port: int, folder: Path, *, auth: bool) -> dict[str, str]:
+    """Return the emulator's environment: only what it needs, since functions inherit all of it.
+
+    PYTHONDONTWRITEBYTECODE above all must not get in: imports of functions are three times slower.
+    """
+    temporary = folder / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": f"{venv_bin('emulator')}{os.pathsep}{os.defpath}",
+        "HOME": str(temporary),
+        "TMPDIR": str(temporary),
+        "STATE_DIR": str(folder / "state"),
+        "S3_DATA_DIR": str(folder / "s3"),
+        "LANG": "C.UTF-8",
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "AUTH": "true" if auth else "false",
+        "LAMBDA_EXECUTOR": "local",
+        # Listeners on fixed ports, which would clash with a second emulator or another program.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+    }
+
+
+def _healthy(port: int) -> bool:
+    """Return whether the emulator answers its health check."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/_ministack/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _wait_until_healthy(emulator: Emulator) -> None:
+    """Wait for the health check, bounded; raise EmulatorError with the log's end."""
+    until = time.monotonic() + _HEALTHY_WITHIN_SECONDS
+    while alive(emulator.process):
+        if _healthy(emulator.port):
+            return
+        if time.monotonic() > until:
+            why = f"did not answer within {_HEALTHY_WITHIN_SECONDS:.0f} s"
+            break
+        time.sleep(0.1)
+    else:
+        why = "ended while starting"
+    raise EmulatorError(f"The emulator {why}. The end of its log:\n{tail(emulator.log)}")
+
+
+def _start_once(scope: Scope, port: int, *, auth: bool) -> Emulator:
+    """Start the emulator on `port` and wait until it is healthy; raises EmulatorError."""
+    python = venv_bin("emulator") / "python"
+    if not python.exists():
+        raise EmulatorError("The emulator is not installed: run `make setup`.")
+    folder = scope.folder("emulator")
+    process = scope.spawn(
+        [python, "-m", "ministack"],
+        env=environment(port, folder, auth=auth),
+        cwd=folder,
+        log=folder / "emulator.log",
+        last=True,
+    )
+    emulator = Emulator(port, process, folder)
+    _wait_until_healthy(emulator)
+    return emulator
+
+
+def start(scope: Scope, *, port: int | None = None, auth: bool = False) -> Emulator:
+    """Start an emulator on `port`, or on a free one; return it when it is healthy.
+
+    Another program may take a free port before the emulator binds it: then another one is tried.
+    Raises EmulatorError.
+    """
+    if port and not port_is_free(port):
+        raise EmulatorError(f"Port {port} is in use by another program: choose another PORT=.")
+    for tries_left in reversed(range(_START_TRIES)):
+        chosen = port or free_port()
+        try:
+            return _start_once(scope, chosen, auth=auth)
+        except EmulatorError:
+            if port or not tries_left or port_is_free(chosen):
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+@contextmanager
+def running_emulator(auth: bool = False) -> Iterator[Emulator]:
+    """Run an emulator on a free port; with `auth` it enforces IAM policies as AWS does."""
+    with Scope() as scope:
+        yield start(scope, auth=auth)

@@ -1,0 +1,124 @@
+"""Start a stack: emulator, build, deployment, key and workers, beside each other where that is safe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import api, aws, deploy, emulator, stack
+from local.paths import ROOT, venv_bin
+from local.phases import Phases
+from local.processes import Identity
+from local.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person may choose: PORT=, WORKERS=, HANDLERS= of the commands."""
+
+    port: int | None = None
+    workers: int = 2
+    handlers: str = ""
+    auth: bool = False
+
+
+@contextmanager
+def threads(scope: Scope) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool for steps that run beside each other; a failure or an interruption ends all.
+
+    Signals interrupt the main thread alone, so what a step starts from here is always registered.
+    """
+    pool = ThreadPoolExecutor(8)
+    try:
+        yield pool
+    except BaseException:
+        scope.close()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def slots(workers: int) -> int:
+    """Return the slots of each worker: one more than its share of the cores, for the waits."""
+    return max(1, (os.cpu_count() or 2) // max(1, workers)) + 1
+
+
+def handler_paths(handlers: str) -> str:
+    """Return HANDLERS with each path made absolute; a module name stays as it is."""
+    names = [name.strip() for name in handlers.split(",") if name.strip()]
+    return ",".join(str(Path(name).resolve()) if Path(name).exists() else name for name in names)
+
+
+def worker_environment(deployed: stack.Stack, options: Options) -> dict[str, str]:
+    """Return the environment of a worker process."""
+    env = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": os.environ.get("HOME", str(ROOT)),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "layers" / "core"), str(ROOT)]),
+        "TASK_QUEUE_URL": deployed.queues["tasks"],
+        "WORK_API_URL": deployed.work_api_url,
+        "DATA_BUCKET": deployed.buckets["data"],
+        "RESULTS_BUCKET": deployed.buckets["results"],
+        "WORKER_SLOTS": os.environ.get("WORKER_SLOTS", str(slots(options.workers))),
+        "HANDLERS": handler_paths(options.handlers),
+        "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
+    }
+    return env | aws.environment(deployed.endpoint_url)
+
+
+def start_workers(
+    scope: Scope, deployed: stack.Stack, options: Options, folder: Path
+) -> tuple[Identity, ...]:
+    """Start the workers, each with a log of its own."""
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    env = worker_environment(deployed, options) | {"TMPDIR": str(temporary)}
+    return tuple(
+        scope.spawn(
+            [venv_bin("local") / "python", "-m", "worker"],
+            env=env,
+            cwd=ROOT,
+            log=folder / f"worker-{number}.log",
+        )
+        for number in range(1, options.workers + 1)
+    )
+
+
+def _deploy(
+    scope: Scope, phases: Phases, pool: ThreadPoolExecutor, options: Options, folder: Path
+) -> tuple[emulator.Emulator, dict[str, str]]:
+    """Start the emulator while sam builds, then deploy."""
+
+    def start() -> emulator.Emulator:
+        with phases.phase("start the emulator"):
+            return emulator.start(scope, port=options.port, auth=options.auth)
+
+    starting = pool.submit(start)
+    with phases.phase("sam build"):
+        building = deploy.built(scope, folder)
+        template = building.__enter__()
+    try:
+        running = starting.result()
+        with phases.phase("sam deploy"):
+            return running, deploy.deploy(scope, running, template, folder)
+    finally:
+        building.__exit__(None, None, None)
+
+
+def launch(
+    scope: Scope, phases: Phases, pool: ThreadPoolExecutor, options: Options
+) -> stack.Running:
+    """Start a whole stack and return it; raises LocalError. Runs in a thread of the pool."""
+    folder = scope.folder("stack")
+    running, outputs = _deploy(scope, phases, pool, options, folder)
+    deployed = stack.of_outputs(outputs, running.endpoint_url, api_key="")
+    with phases.phase("make an API key"):
+        key = api.mint_key(deployed.api_url, "local")
+    deployed = stack.of_outputs(outputs, running.endpoint_url, key)
+    workers = start_workers(scope, deployed, options, folder)
+    return stack.Running(deployed, running.process, workers, folder, running.folder)

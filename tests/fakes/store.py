@@ -1,0 +1,397 @@
+"""An in-memory store with DynamoDB's conditional semantics, and hooks to crash between any two writes."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any, Unpack
+
+from orchestrator.model.ids import NODE_LEAVES, leaf_of, node_of_leaf
+from orchestrator.model.items import (
+    Absent,
+    ApiKey,
+    At,
+    Idem,
+    Job,
+    Older,
+    Outbox,
+    Running,
+    TaskRow,
+    TaskWrite,
+    Worker,
+)
+from orchestrator.model.progress import Leaf, Node, Root, SetName
+from orchestrator.model.states import JobState, TaskState
+from orchestrator.service.ports import JobChanges, JobGuard, Refused
+
+Hook = Callable[[str], None]
+
+
+def _write[**P, R](method: Callable[P, R]) -> Callable[P, R]:
+    """Call the hooks around a write, and hold the lock during it."""
+
+    @functools.wraps(method)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        store = args[0]
+        assert isinstance(store, MemoryStore)
+        store.before_write(method.__name__)
+        with store.lock:
+            answer = method(*args, **kwargs)
+        store.after_write(method.__name__)
+        return answer
+
+    return wrapped
+
+
+def _ignore(_: str) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class _Tables:
+    jobs: dict[str, Job]
+    roots: dict[str, Root]
+    leaves: dict[tuple[str, int], Leaf]
+    nodes: dict[tuple[str, int], Node]
+    tasks: dict[tuple[str, int], TaskRow]
+    outbox: dict[tuple[object, ...], Outbox]
+    given: dict[str, frozenset[int]]
+    idems: dict[str, Idem]
+    keys: dict[str, ApiKey]
+    workers: dict[str, Worker]
+    running: dict[tuple[str, str], Running]
+
+
+class MemoryStore:
+    """`orchestrator.service.ports.Store` in memory."""
+
+    def __init__(self, before_write: Hook = _ignore, after_write: Hook = _ignore) -> None:
+        self.before_write = before_write
+        self.after_write = after_write
+        self.lock = threading.RLock()
+        self.tables = _Tables(*({} for _ in fields(_Tables)))
+        self.sweep_minute: int | None = None
+
+    # JOB and ROOT
+    @_write
+    def put_job(self, job: Job) -> bool:
+        if job.job_id in self.tables.jobs:
+            return False
+        self.tables.jobs[job.job_id] = job
+        return True
+
+    def get_job(self, job_id: str) -> Job | None:
+        return self.tables.jobs.get(job_id)
+
+    def get_job_and_root(self, job_id: str) -> tuple[Job, Root] | None:
+        job = self.tables.jobs.get(job_id)
+        return (job, self.get_root(job_id)) if job is not None else None
+
+    def get_jobs_and_roots(self, job_ids: Sequence[str]) -> list[tuple[Job, Root]]:
+        found = (self.get_job_and_root(job_id) for job_id in job_ids)
+        return [pair for pair in found if pair is not None]
+
+    @_write
+    def update_job(
+        self, job_id: str, guard: JobGuard, **changes: Unpack[JobChanges]
+    ) -> Job | None:
+        job = self.tables.jobs.get(job_id)
+        if job is None or not _guard_holds(job, guard):
+            return None
+        applied: dict[str, Any] = {**changes}
+        self.tables.jobs[job_id] = replace(job, **applied)
+        return self.tables.jobs[job_id]
+
+    def list_job_ids(
+        self, tenant: str, state: JobState | None, limit: int, before: str | None
+    ) -> list[str]:
+        ids = sorted(
+            (
+                job.job_id
+                for job in self.tables.jobs.values()
+                if job.tenant == tenant
+                and (state is None or job.state is state)
+                and (before is None or job.job_id < before)
+            ),
+            reverse=True,
+        )
+        return ids[:limit]
+
+    def list_due_jobs(self, now: datetime, limit: int) -> list[str]:
+        due = [
+            job
+            for job in list(self.tables.jobs.values())
+            if not job.state.final and job.next_check_at is not None and job.next_check_at <= now
+        ]
+        return [job.job_id for job in due][:limit]
+
+    def get_root(self, job_id: str) -> Root:
+        return self.tables.roots.get(job_id, Root())
+
+    @_write
+    def push_node(
+        self, job_id: str, node: int, packed: int, now: datetime, expires_at: datetime
+    ) -> Root:
+        root = self.get_root(job_id)
+        if root.nodes.get(node, -1) < packed:
+            root = replace(root, nodes={**root.nodes, node: packed}, pushed_at=now)
+            self.tables.roots[job_id] = root
+        return root
+
+    @_write
+    def set_running(
+        self, job_id: str, first: int, retry: int, as_of: datetime, if_before: datetime
+    ) -> bool:
+        root = self.get_root(job_id)
+        if root.running_as_of is not None and root.running_as_of >= if_before:
+            return False
+        self.tables.roots[job_id] = replace(
+            root, running_first=first, running_retry=retry, running_as_of=as_of
+        )
+        return True
+
+    # LEAF and NODE
+    @_write
+    def create_leaves(self, job_id: str, leaves: Iterable[int], expires_at: datetime) -> None:
+        for leaf in leaves:
+            self.tables.leaves.setdefault((job_id, leaf), Leaf())
+
+    def get_leaf(self, job_id: str, leaf: int) -> Leaf | None:
+        return self.tables.leaves.get((job_id, leaf))
+
+    def get_node_leaves(self, job_id: str, node: int) -> dict[int, Leaf]:
+        return {
+            leaf: value
+            for (job, leaf), value in sorted(self.tables.leaves.items())
+            if job == job_id and node_of_leaf(leaf) == node
+        }
+
+    def _change_leaf(
+        self, job_id: str, leaf: int, adds: Mapping[SetName, frozenset[int]], **changes: Any
+    ) -> Leaf:
+        old = self.tables.leaves.get((job_id, leaf), Leaf())
+        sets: dict[str, Any] = {n: old.members(n) | offsets for n, offsets in adds.items()}
+        new = replace(old, ver=old.ver + 1, **(sets | changes))
+        self.tables.leaves[job_id, leaf] = new
+        return new
+
+    @_write
+    def add_to_leaf(
+        self,
+        job_id: str,
+        leaf: int,
+        gen: int,
+        adds: Mapping[SetName, frozenset[int]],
+        expires_at: datetime,
+    ) -> Leaf | None:
+        old = self.get_leaf(job_id, leaf)
+        if (old is None and gen != 1) or (old is not None and (old.gen != gen or old.closed)):
+            return None
+        return self._change_leaf(job_id, leaf, adds, gen=gen)
+
+    @_write
+    def reopen_leaf(
+        self, job_id: str, leaf: int, gen: int, chosen: frozenset[int], expires_at: datetime
+    ) -> Leaf | None:
+        old = self.get_leaf(job_id, leaf)
+        if old is None or old.gen >= gen or old.closed != "done":
+            return None
+        without = {
+            "failed": old.failed - chosen,
+            "cancelled": old.cancelled - chosen,
+            "skipped": old.skipped - chosen,
+        }
+        return self._change_leaf(
+            job_id, leaf, {"retry": chosen}, gen=gen, closed=None, **without
+        )
+
+    @_write
+    def begin_close(self, job_id: str, leaf: int, gen: int, expires_at: datetime) -> Leaf | None:
+        old = self.get_leaf(job_id, leaf)
+        if old is not None and (old.gen > gen or old.closed is not None):
+            return None
+        return self._change_leaf(job_id, leaf, {}, gen=gen, closed="closing")
+
+    @_write
+    def end_close(
+        self,
+        job_id: str,
+        leaf: int,
+        gen: int,
+        adds: Mapping[SetName, frozenset[int]],
+        expires_at: datetime,
+    ) -> Leaf | None:
+        old = self.get_leaf(job_id, leaf)
+        if old is None or old.closed != "closing" or old.gen != gen:
+            return None
+        return self._change_leaf(job_id, leaf, adds, closed="done")
+
+    @_write
+    def stamp_leaf(self, job_id: str, leaf: int, gen: int, expires_at: datetime) -> Leaf | None:
+        old = self.get_leaf(job_id, leaf)
+        if old is None or old.closed is None or old.gen >= gen:
+            return None
+        return self._change_leaf(job_id, leaf, {}, gen=gen)
+
+    def get_nodes(self, job_id: str, nodes: Sequence[int]) -> dict[int, Node]:
+        keys = ((node, self.tables.nodes.get((job_id, node))) for node in nodes)
+        return {node: value for node, value in keys if value is not None}
+
+    @_write
+    def push_leaf(self, job_id: str, leaf: int, packed: int, expires_at: datetime) -> Node:
+        key, slot = (job_id, node_of_leaf(leaf)), leaf % NODE_LEAVES
+        node = self.tables.nodes.get(key, Node())
+        if node.leaves.get(slot, -1) < packed:
+            node = replace(node, ver=node.ver + 1, leaves={**node.leaves, slot: packed})
+            self.tables.nodes[key] = node
+        return node
+
+    # TASK
+    def get_tasks(self, job_id: str, indexes: Sequence[int]) -> dict[int, TaskRow]:
+        rows = ((index, self.tables.tasks.get((job_id, index))) for index in indexes)
+        return {index: row for index, row in rows if row is not None}
+
+    def get_leaf_tasks(self, job_id: str, leaf: int) -> dict[int, TaskRow]:
+        return {
+            index: row
+            for (job, index), row in sorted(self.tables.tasks.items())
+            if job == job_id and leaf_of(index) == leaf
+        }
+
+    def write_tasks(self, writes: Sequence[TaskWrite]) -> list[Refused | None]:
+        return [self.write_task(write) for write in writes]
+
+    @_write
+    def write_task(self, write: TaskWrite) -> Refused | None:
+        """Write one row: each of a batch stands alone, and a crash may come between two."""
+        key = (write.row.job_id, write.row.index)
+        old = self.tables.tasks.get(key)
+        if not _expected(old, write.expect):
+            return Refused(old)
+        self.tables.tasks[key] = write.row
+        return None
+
+    @_write
+    def add_start(
+        self, job_id: str, index: int, gen: int, attempt: int, key: str, expires_at: datetime
+    ) -> TaskRow | None:
+        row = self.tables.tasks.get((job_id, index))
+        if row is None and gen == 1 and attempt == 1:
+            row = TaskRow(
+                job_id=job_id,
+                index=index,
+                state=TaskState.PENDING,
+                gen=1,
+                attempt=1,
+                expires_at=expires_at,
+            )
+        if row is None or not _expected(row, At(gen=gen, attempt=attempt)):
+            return None
+        row = replace(row, starts=row.starts | {key})
+        self.tables.tasks[job_id, index] = row
+        return row
+
+    @_write
+    def refund_start(self, job_id: str, index: int, gen: int, attempt: int, key: str) -> None:
+        row = self.tables.tasks.get((job_id, index))
+        if row is not None and (row.gen, row.attempt) == (gen, attempt):
+            self.tables.tasks[job_id, index] = replace(row, starts=row.starts - {key})
+
+    # OUTBOX, GIVEN, IDEM
+    def put_outbox(self, items: Sequence[Outbox]) -> None:
+        for item in items:
+            self.put_outbox_item(item)
+
+    @_write
+    def put_outbox_item(self, item: Outbox) -> None:
+        """Put one item: a batch is not atomic."""
+        self.tables.outbox[_outbox_key(item)] = item
+
+    @_write
+    def delete_outbox(self, items: Sequence[Outbox]) -> None:
+        for item in items:
+            self.tables.outbox.pop(_outbox_key(item), None)
+
+    def list_outbox(self, minute: int, limit: int) -> list[Outbox]:
+        return [item for key, item in self.tables.outbox.items() if key[0] == minute][:limit]
+
+    def get_sweep_minute(self) -> int | None:
+        return self.sweep_minute
+
+    @_write
+    def put_sweep_minute(self, minute: int) -> None:
+        self.sweep_minute = minute
+
+    def get_given(self, message_ids: Sequence[str]) -> dict[str, frozenset[int]]:
+        return {key: self.tables.given[key] for key in message_ids if key in self.tables.given}
+
+    @_write
+    def add_given(self, message_id: str, given: frozenset[int], expires_at: datetime) -> None:
+        self.tables.given[message_id] = self.tables.given.get(message_id, frozenset()) | given
+
+    @_write
+    def put_idem(self, idem: Idem) -> Idem:
+        return self.tables.idems.setdefault(idem.key, idem)
+
+    # keys and workers
+    @_write
+    def put_key(self, key: ApiKey) -> None:
+        self.tables.keys[key.key_id] = key
+
+    def get_key(self, key_id: str) -> ApiKey | None:
+        return self.tables.keys.get(key_id)
+
+    def list_keys(self) -> list[ApiKey]:
+        return list(self.tables.keys.values())
+
+    @_write
+    def delete_key(self, key_id: str) -> bool:
+        return self.tables.keys.pop(key_id, None) is not None
+
+    @_write
+    def put_worker(self, worker: Worker) -> Worker | None:
+        before = self.tables.workers.get(worker.worker_id)
+        self.tables.workers[worker.worker_id] = worker
+        return before
+
+    @_write
+    def put_running(self, running: Running) -> None:
+        self.tables.running[running.job_id, running.worker_id] = running
+
+    @_write
+    def delete_running(self, job_id: str, worker_id: str) -> None:
+        self.tables.running.pop((job_id, worker_id), None)
+
+    def list_running(self, job_id: str, now: datetime) -> list[Running]:
+        return [
+            item
+            for (job, _), item in self.tables.running.items()
+            if job == job_id and item.expires_at > now
+        ]
+
+
+def _guard_holds(job: Job, guard: JobGuard) -> bool:
+    return (
+        (guard.gen is None or job.gen == guard.gen)
+        and (guard.exec is None or job.exec == guard.exec)
+        and (guard.cursor is None or job.cursor == guard.cursor)
+        and (guard.states is None or job.state in guard.states)
+        and (guard.next_check_at is None or job.next_check_at == guard.next_check_at)
+    )
+
+
+def _expected(row: TaskRow | None, expect: Absent | At | Older) -> bool:
+    if isinstance(expect, Absent):
+        return row is None
+    if isinstance(expect, Older):
+        return row is None or row.gen < expect.gen
+    same = row is not None and (row.gen, row.attempt) == (expect.gen, expect.attempt)
+    return same and row is not None and not row.state.final
+
+
+def _outbox_key(item: Outbox) -> tuple[object, ...]:
+    minute = int(item.due_at.timestamp() // 60) + 1
+    return (minute, item.job_id, item.gen, item.kind, item.start, item.stop, item.attempt)

@@ -12,21 +12,21 @@ import fcntl
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from local import interpreter, package_index
+from local import interpreter, interrupt, package_index
 from local.errors import LocalError
-from local.paths import LOCAL, ROOT, venv_bin
+from local.paths import LOCAL, ROOT, remove, venv_bin
 
 TOOLS = "uv"
 _REQUIREMENTS = ROOT / "local" / "requirements"
 # Large, and run only a few times: its modules are compiled as they are first used.
 _COMPILED_LATER = ("sam",)
+_TEMPORARY = LOCAL / "setup-tmp"
 _HELP = (
     "Python 3.13 was not found, and could not be fetched. Install it (python.org, pyenv, "
     "`uv python install 3.13`, your package manager) and try again.\n"
@@ -65,7 +65,7 @@ def _say(message: str) -> None:
 def _run(command: Sequence[str | Path], env: dict[str, str] | None = None) -> None:
     """Run a command quietly; raise LocalError with its output when it fails."""
     words = [str(word) for word in command]
-    env = dict(os.environ if env is None else env)
+    env = dict(os.environ if env is None else env, TMPDIR=str(_TEMPORARY))
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
         words, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
@@ -84,7 +84,11 @@ def _alone() -> Iterator[None]:
         except OSError:
             _say("waiting for another set-up to end")
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        _TEMPORARY.mkdir(exist_ok=True)
+        try:
+            yield
+        finally:
+            remove(_TEMPORARY)
 
 
 def _finish(name: str) -> None:
@@ -183,15 +187,14 @@ def ensure(names: Sequence[str]) -> None:
 
 def main() -> int:
     """Make the environments that are named as arguments."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    interrupt.install()
     try:
         ensure(sys.argv[1:])
     except LocalError as error:
         _say(str(error))
         return 1
-    except KeyboardInterrupt:
-        return 130
+    except interrupt.Interrupted as error:
+        return error.exit_code
     return 0
 
 

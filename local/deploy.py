@@ -23,7 +23,7 @@ class DeployError(LocalError):
     """A step of the deployment failed; the message ends with its log."""
 
 
-def _environment(endpoint_url: str) -> dict[str, str]:
+def _environment(endpoint_url: str, temporary: Path) -> dict[str, str]:
     """Return sam's environment: the person's own package index, but nothing of their AWS account.
 
     sam runs the pip of the first python3.13 on PATH, which is that of its own environment: a shim
@@ -31,6 +31,7 @@ def _environment(endpoint_url: str) -> dict[str, str]:
     """
     home = BUILDS / "sam" / "home"
     home.mkdir(parents=True, exist_ok=True)
+    temporary.mkdir(exist_ok=True)
     # sam would look for a newer sam, once a week.
     (home / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
     env = aws.without_aws(os.environ) | aws.environment(endpoint_url)
@@ -38,13 +39,16 @@ def _environment(endpoint_url: str) -> dict[str, str]:
     return env | {
         "PATH": f"{venv_bin('sam')}{os.pathsep}{path}",
         "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": "0.3",
         "__SAM_CLI_APP_DIR": str(home),
+        "TMPDIR": str(temporary),
     }
 
 
 def _run(scope: Scope, command: Sequence[str | Path], endpoint_url: str, log: Path) -> None:
     """Run one step to its end; raise DeployError with the log's end when it fails."""
-    if scope.run(command, env=_environment(endpoint_url), cwd=ROOT, log=log):
+    env = _environment(endpoint_url, log.parent / "tmp")
+    if scope.run(command, env=env, cwd=ROOT, log=log):
         words = " ".join(Path(part).name if isinstance(part, Path) else part for part in command)
         raise DeployError(f"This failed: {words}\nThe end of {log}:\n{tail(log)}")
 

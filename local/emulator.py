@@ -66,9 +66,9 @@ def environment(port: int, folder: Path, *, auth: bool) -> dict[str, str]:
     }
 
 
-def _healthy(port: int) -> bool:
-    """Return whether the emulator answers its health check."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+def healthy(endpoint_url: str) -> bool:
+    """Return whether the emulator at this address answers its health check."""
+    connection = http.client.HTTPConnection(endpoint_url.removeprefix("http://"), timeout=2)
     try:
         connection.request("GET", "/_ministack/health")
         return connection.getresponse().status == 200
@@ -82,7 +82,7 @@ def _wait_until_healthy(emulator: Emulator) -> None:
     """Wait for the health check, bounded; raise EmulatorError with the log's end."""
     until = time.monotonic() + _HEALTHY_WITHIN_SECONDS
     while alive(emulator.process):
-        if _healthy(emulator.port):
+        if healthy(emulator.endpoint_url):
             return
         if time.monotonic() > until:
             why = f"did not answer within {_HEALTHY_WITHIN_SECONDS:.0f} s"

@@ -1,11 +1,11 @@
-"""Start a stack: emulator, build, deployment, key and workers, beside each other where that is safe."""
+"""Start a stack: emulator, build, deployment, key, workers."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,15 +99,12 @@ def _deploy(
             return emulator.start(scope, port=options.port, auth=options.auth)
 
     starting = pool.submit(start)
-    with phases.phase("sam build"):
-        building = deploy.built(scope, folder)
-        template = building.__enter__()
-    try:
+    with ExitStack() as building:
+        with phases.phase("sam build"):
+            template = building.enter_context(deploy.built(scope, folder))
         running = starting.result()
         with phases.phase("sam deploy"):
             return running, deploy.deploy(scope, running, template, folder)
-    finally:
-        building.__exit__(None, None, None)
 
 
 def launch(

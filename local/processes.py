@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,18 +73,20 @@ def port_is_free(port: int) -> bool:
 
 
 def spawn(
-    command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, log: Path
+    command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, log: Path | None
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in a session of its own, so that Ctrl-C reaches it only through us."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    """Start `command` in a session of its own, so that Ctrl-C reaches it only through us.
+
+    Its output goes to `log`, or where ours goes.
+    """
+    with log.open("ab") if log else nullcontext() as output:
         return subprocess.Popen(
             [str(part) for part in command],
             env=dict(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT if log else None,
             start_new_session=True,
         )
 

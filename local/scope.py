@@ -58,7 +58,7 @@ class Scope:
         *,
         env: Mapping[str, str],
         cwd: Path,
-        log: Path,
+        log: Path | None,
         last: bool = False,
     ) -> Identity:
         """Start a process in a session of its own; one that is `last` ends after the others."""
@@ -73,7 +73,7 @@ class Scope:
             return process
 
     def run(
-        self, command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, log: Path
+        self, command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, log: Path | None
     ) -> int:
         """Run a command to its end and return its exit code; it ends early when the scope does."""
         process = self.spawn(command, env=env, cwd=cwd, log=log)
@@ -99,6 +99,11 @@ class Scope:
             self._folders = [other for other in self._folders if other != folder]
             self._tell()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the command is ending."""
+        return self._closed
+
     def keep(self) -> None:
         """Let all that runs outlive this command, with its folders."""
         with self._lock:
@@ -109,6 +114,8 @@ class Scope:
     def close(self) -> None:
         """End and remove what is still held, in an order that lets the processes end well."""
         with self._lock:
+            if self._closed:
+                return
             self._closed = True
             held = list(self._processes)
         self.stop(process for process in held if process not in self._last)

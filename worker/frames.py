@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 _LENGTH = Struct(">I")
 FRAME_MAX_BYTES = 64 * 1024 * 1024
-"""Above any honest frame (a result of 16 MiB, inputs of a few): what is longer is not one of ours."""
+"""Above any honest frame (a result of 16 MiB, inputs of a few MiB): longer ones are not ours."""
 
 
 class Frame(NamedTuple):

@@ -1,6 +1,6 @@
-"""A small interpreter of the state machine's language: enough of JSONata states to walk job.asl.json.
+"""A small interpreter of the state machine's language: enough to walk job.asl.json.
 
-Its Lambdas are plain functions from payload to result, keyed by substitution; `Failed` is how they fail.
+Its Lambdas are plain functions from payload to result; `StepError` is how they fail.
 Waits pass at once. Retries follow the named errors and their MaxAttempts.
 """
 
@@ -20,7 +20,7 @@ NOT_BY_TASK_FAILED = {"States.Timeout"}
 STEPS_MAX = 500
 
 
-class Failed(Exception):
+class StepError(Exception):
     """An error of a step, by the name that Retry and Catch match."""
 
     def __init__(self, error: str) -> None:
@@ -64,10 +64,12 @@ def states_of(machine: Mapping[str, Json]) -> Iterator[tuple[str, dict[str, Json
                 yield inner, inner_state, name
 
 
-def matches(errors: list[str], error: str) -> bool:
-    """Say whether a Retry or Catch entry for `errors` takes `error`."""
-    by_task_failed = "States.TaskFailed" in errors and error not in NOT_BY_TASK_FAILED
-    return error in errors or by_task_failed or "States.ALL" in errors
+def first_match(rules: list[dict[str, Json]], error: str) -> int | None:
+    """Return the place of the first Retry or Catch entry that takes `error`."""
+    names = {error, "States.ALL"}
+    if error not in NOT_BY_TASK_FAILED:
+        names.add("States.TaskFailed")
+    return next((i for i, rule in enumerate(rules) if names & {*rule["ErrorEquals"]}), None)
 
 
 @dataclass(slots=True)
@@ -83,7 +85,9 @@ class Execution:
 
     def run(self, execution_input: dict[str, Json]) -> End:
         """Walk from StartAt to a Succeed or Fail state; an error that nothing catches is raised."""
-        return self._walk(self.machine, execution_input, {})
+        end = self._walk(self.machine, execution_input, {})
+        assert isinstance(end, End)
+        return end
 
     def _walk(self, machine: Mapping[str, Json], given: Json, context: dict[str, Json]) -> Json:
         name = machine["StartAt"]
@@ -108,11 +112,11 @@ class Execution:
         try:
             scope["result"] = self._result(state, scope)
             return state.get("Next"), self._leave(state, scope, scope["result"])
-        except Failed as failed:
-            catcher = next(c for c in [*state.get("Catch", ()), {"ErrorEquals": ["States.ALL"]}]
-                           if matches(c["ErrorEquals"], failed.error))
-            if "Next" not in catcher:
+        except StepError as failed:
+            caught = first_match(state.get("Catch", []), failed.error)
+            if caught is None:
                 raise
+            catcher = state["Catch"][caught]
             scope["errorOutput"] = {"Error": failed.error, "Cause": "{}"}
             return catcher["Next"], self._leave(catcher, scope, scope["errorOutput"])
 
@@ -151,9 +155,8 @@ class Execution:
             self.calls.append((function, arguments["Payload"]))
             try:
                 result = self.lambdas[function](copy.deepcopy(arguments["Payload"]))
-            except Failed as failed:
-                entry = next((i for i, retry in enumerate(state["Retry"])
-                              if matches(retry["ErrorEquals"], failed.error)), None)
+            except StepError as failed:
+                entry = first_match(state["Retry"], failed.error)
                 if entry is None or tries.get(entry, 0) >= state["Retry"][entry]["MaxAttempts"]:
                     raise
                 tries[entry] = tries.get(entry, 0) + 1
@@ -172,5 +175,5 @@ class Execution:
             expression.assign(name, bound)
         found = expression.evaluate(None)
         if found is None:  # Step Functions refuses an expression that gives nothing
-            raise Failed("States.QueryEvaluationError")
+            raise StepError("States.QueryEvaluationError")
         return found

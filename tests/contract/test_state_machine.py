@@ -12,7 +12,7 @@ import pytest
 from jsonata import Jsonata
 from statelint.linter import Linter
 
-from tests.contract.machine import End, Execution, Failed, Lambda, expressions, states_of
+from tests.contract.machine import End, Execution, Lambda, StepError, expressions, states_of
 
 TEXT = (Path(__file__).parents[2] / "statemachine" / "job.asl.json").read_text("utf-8")
 MACHINE: dict[str, Any] = json.loads(TEXT)
@@ -55,7 +55,7 @@ def fail(error: str, times: int = 1000) -> Lambda:
     def run(event: dict[str, Any]) -> Any:
         left[0] -= 1
         if left[0] >= 0:
-            raise Failed(error)
+            raise StepError(error)
         return {}
 
     return run
@@ -120,7 +120,7 @@ def test_each_state_is_named_as_an_imperative_and_once() -> None:
 
 def test_every_state_is_reached_and_can_end() -> None:
     after = {
-        name: {match for match in re.findall(r'"(?:Next|Default)": "(\w+)"', json.dumps(state))}
+        name: set(re.findall(r'"(?:Next|Default)": "(\w+)"', json.dumps(state)))
         for name, state in MACHINE["States"].items()
     }
     ends = {n for n, (s, _) in STATES.items() if s["Type"] in {"Succeed", "Fail"}}
@@ -171,9 +171,7 @@ def test_every_lambda_gets_the_job_and_what_it_needs() -> None:
 
 
 def test_a_job_of_one_node_keeps_its_lists() -> None:
-    execution, end = run(
-        PlanTasks=lambda event: {"nodes": [0]}, nodes=lambda event: {"nodes": [0]}
-    )
+    execution, end = run(PlanTasks=lambda event: {"nodes": [0]}, nodes=lambda event: {"nodes": [0]})
     assert end.succeeded
     assert execution.calls[-1][1]["parts"] == [part({**INPUT, "node": 0})]
 
@@ -224,7 +222,7 @@ def test_the_drain_ends_after_the_grace() -> None:
 
 
 def test_the_monitor_is_asked_again_when_its_token_is_too_old() -> None:
-    answers = [Failed("States.Timeout")] * 3
+    answers = [StepError("States.Timeout")] * 3
 
     def monitor(event: dict[str, Any]) -> dict[str, bool]:
         if answers:
@@ -236,15 +234,16 @@ def test_the_monitor_is_asked_again_when_its_token_is_too_old() -> None:
     assert (len(set(tokens)), end.succeeded) == (4, True)
 
 
-def test_not_complete_is_tried_again_and_again() -> None:
-    answers = [Failed("NotComplete")] * 8
+@pytest.mark.parametrize("step", ["node", "last"])
+def test_not_complete_is_tried_again_and_again(step: str) -> None:
+    answers = [StepError("NotComplete")] * 8
 
-    def last(event: dict[str, Any]) -> dict[str, str]:
+    def run_step(event: dict[str, Any]) -> Any:
         if answers:
             raise answers.pop()
-        return {"state": "SUCCEEDED"}
+        return part(event) if step == "node" else {"state": "SUCCEEDED"}
 
-    _, end = run(last=last)
+    _, end = run(**{step: run_step})
     assert end.succeeded
 
 
@@ -285,14 +284,18 @@ def test_an_error_that_stays_stops_the_job_and_then_finishes_it(step: str) -> No
     stopped: list[bool] = []
     healthy = fakes()
 
+    def stop(event: dict[str, Any]) -> Any:
+        stopped.append(True)
+        return {}
+
     def once_stopped(event: dict[str, Any]) -> Any:
         if not stopped:
-            raise Failed("KeyError")
+            raise StepError("KeyError")
         name = step if step in healthy else "FinishJob"
         return healthy[name](event) if step != "last" else {"state": "FAILED"}
 
     changes: dict[str, Lambda] = {"last": lambda event: {"state": "FAILED"}, step: once_stopped}
-    execution, end = run(**changes, stop=lambda event: stopped.append(True) or {})
+    execution, end = run(**changes, stop=stop)
     assert stopped == [True]
     assert ops(execution)[-5:] == ["drained", "nodes", "node", "node", "last"]
     assert (end.state, end.error) == ("EndUnsuccessful", "Job.FAILED")
@@ -306,10 +309,12 @@ def test_an_error_after_the_stop_ends_the_execution_for_the_sweep_to_restart(ste
     assert execution.path.count("StopJob") == 1
 
 
-@pytest.mark.parametrize("error", ["Lambda.TooManyRequestsException", "Sandbox.Timedout", "KeyError"])
+@pytest.mark.parametrize(
+    "error", ["Lambda.TooManyRequestsException", "Sandbox.Timedout", "KeyError"]
+)
 @pytest.mark.parametrize("step", ["PlanTasks", "CreateTasks", "EnqueueTasks", "MonitorJob"])
 def test_a_passing_error_changes_nothing(step: str, error: str) -> None:
-    healthy, left = fakes()[step], [Failed(error)] * 3
+    healthy, left = fakes()[step], [StepError(error)] * 3
 
     def passing(event: dict[str, Any]) -> Any:
         if left:

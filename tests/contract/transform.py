@@ -8,18 +8,21 @@ import logging
 import os
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the translator asks for the partition
 logging.disable(logging.WARNING)  # "feature not available" on each run
 
-from samcli.yamlhelper import yaml_parse  # noqa: E402
+from samcli.yamlhelper import (  # type: ignore[import-not-found]  # noqa: E402
+    yaml_parse,
+)
 from samtranslator.translator.transform import transform  # noqa: E402
 
 URIS = ("CodeUri", "ContentUri", "DefinitionUri")
 
 
 def main(path: str) -> None:
-    """Transform the template at `path`; places of code become S3 addresses, as a deployment makes them."""
+    """Transform the template at `path`; as in a deployment, code lies in S3."""
     with open(path, encoding="utf-8") as file:
         template = yaml_parse(file.read())
     for part in [template["Globals"]["Function"], *properties(template)]:
@@ -27,7 +30,7 @@ def main(path: str) -> None:
     json.dump(transform(template, {}, SimpleNamespace(load=dict)), sys.stdout)
 
 
-def properties(template: dict) -> list[dict]:
+def properties(template: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the properties of all resources."""
     return [resource["Properties"] for resource in template["Resources"].values()]
 

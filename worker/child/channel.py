@@ -15,19 +15,25 @@ _CHUNK_BYTES = 256 * 1024
 
 
 class Channel:
-    """Sends frames, waits for the next order, and looks for a cancel without waiting."""
+    """Sends frames, waits for the next order, and looks for its cancel without waiting."""
 
     def __init__(self, fd: int) -> None:
         self._socket = socket.socket(fileno=fd)
         self._decoder = Decoder()
         self._orders = deque[Frame]()
         self._lock = threading.Lock()
-        self._cancelled = False
+        self._order: int | None = None
+        self._cancelled: int | None = None
         self._owner = os.getpid()
 
+    @property
+    def forked(self) -> bool:
+        """Tell whether this process is a copy, made by a handler that forked."""
+        return os.getpid() != self._owner
+
     def send(self, header: dict[str, Any], body: bytes = b"") -> None:
-        """Send one frame; a process that a handler forked sends nothing."""
-        if os.getpid() == self._owner:
+        """Send one frame; a copy sends nothing."""
+        if not self.forked:
             with self._lock:
                 self._socket.sendall(encode(header, body))
 
@@ -36,22 +42,23 @@ class Channel:
         while not self._orders:
             if not self._receive():
                 return None
-        self._cancelled = False
-        return self._orders.popleft()
+        frame = self._orders.popleft()
+        self._order = frame.header["order"]
+        return frame
 
     def cancelled(self) -> bool:
-        """Tell whether a cancel came since the present order."""
-        if not self._cancelled and os.getpid() == self._owner:
+        """Tell whether the present order was cancelled."""
+        if self._cancelled != self._order and not self.forked:
             with self._lock:
                 while select.select([self._socket], [], [], 0)[0] and self._receive():
                     pass
-        return self._cancelled
+        return self._cancelled == self._order
 
     def _receive(self) -> bool:
         data = self._socket.recv(_CHUNK_BYTES)
         for frame in self._decoder.feed(data):
             if frame.header["type"] == "cancel":
-                self._cancelled = True
+                self._cancelled = frame.header["order"]
             else:
                 self._orders.append(frame)
         return bool(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from orchestrator.errors import Superseded
 from orchestrator.model.items import Job
 from orchestrator.model.states import JobEvent, JobState, state_after

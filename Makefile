@@ -1,0 +1,66 @@
+# Needs git, make and Python 3; everything else is put under .local/ (an own Python 3.13 too, if need be).
+# DATA, PORT, WORKERS and HANDLERS reach the commands through the environment, where no shell reads them.
+PYTHON ?= python3
+
+# Each recipe is one command that replaces its shell, so that it gets make's signals itself.
+V := .local/venvs
+RUN := exec $(V)/local/bin/python -m local
+CHECK := exec $(V)/dev/bin/python -m local.checks
+
+# Imports are three times slower without bytecode.
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help setup stack-setup dev-setup demo up down status logs test lint format bench openapi docs locks clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+
+setup: stack-setup dev-setup ## make all environments under .local/
+
+stack-setup:
+	@exec $(PYTHON) -m local.bootstrap uv emulator sam local
+
+dev-setup:
+	@exec $(PYTHON) -m local.bootstrap uv emulator sam local dev
+
+demo: stack-setup ## profile 757 real files, end to end, and leave nothing behind (DATA=folder, WORKERS=n)
+	@$(RUN) demo
+
+up: stack-setup ## start a stack and leave it running (PORT=n, WORKERS=n, HANDLERS=paths)
+	@$(RUN) up
+
+down: stack-setup ## end the stack that runs
+	@$(RUN) down
+
+status: stack-setup ## what runs
+	@$(RUN) status
+
+logs: stack-setup ## follow the logs of functions and workers
+	@$(RUN) logs
+
+test: dev-setup ## all tests and checks, with coverage
+	@$(CHECK) test $(TESTS)
+
+lint: dev-setup ## the static checks alone
+	@$(CHECK) lint
+
+format: dev-setup ## format the code
+	@$(CHECK) format
+
+bench: dev-setup ## measure, floors printed beside
+	@$(CHECK) bench
+
+openapi: dev-setup ## write docs/openapi.json from the code
+	@$(CHECK) openapi
+
+docs: dev-setup ## draw docs/states.md from the transition table
+	@$(CHECK) docs
+
+locks: stack-setup ## compile the lock files again
+	@exec $(PYTHON) -m local.locks
+
+clean: ## remove what was built and installed (make down first)
+	@test ! -e .local/stack.json || { echo "A stack may run: make down first."; exit 1; }
+	@exec rm -rf .local .aws-sam .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache

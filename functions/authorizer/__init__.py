@@ -1,0 +1,1 @@
+"""The Lambda authorizer: an API key becomes tenant and role."""

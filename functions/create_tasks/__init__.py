@@ -1,0 +1,1 @@
+"""CreateTasks: the machine's step that opens the leaves of one node."""

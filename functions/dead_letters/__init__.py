@@ -1,0 +1,1 @@
+"""Dead letters: what the task queue gave up on."""

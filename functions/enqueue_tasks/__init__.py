@@ -1,0 +1,1 @@
+"""EnqueueTasks: fills the queue, in the machine and when reports ask for it."""

@@ -1,0 +1,1 @@
+"""FinishJob: the last steps of a job's machine."""

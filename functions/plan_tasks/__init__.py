@@ -1,0 +1,1 @@
+"""PlanTasks: the first step of a job's machine."""

@@ -1,0 +1,1 @@
+"""What the two REST functions share: strict JSON, problem+json, CORS, conditional answers."""

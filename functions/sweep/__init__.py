@@ -1,0 +1,1 @@
+"""The sweep: each minute, and when an execution dies."""

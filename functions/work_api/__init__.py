@@ -1,0 +1,1 @@
+"""The API of workers: claim, complete, heartbeat."""

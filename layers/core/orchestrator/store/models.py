@@ -1,0 +1,237 @@
+"""The items of the three tables as PynamoDB models. Names of task attributes are short: rows stay below 1 KB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    NumberAttribute,
+    NumberSetAttribute,
+    UnicodeAttribute,
+    UnicodeSetAttribute,
+)
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+
+from orchestrator.model.ids import MAX_NODES, NODE_LEAVES
+from orchestrator.store.attributes import ExpiryAttribute, JsonAttribute, TimeAttribute
+
+
+class Keyed(Model):
+    """An item with the two keys that every table has, and its time to live."""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    expires_at = ExpiryAttribute(null=True)
+
+
+class ByTenant(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """A tenant's jobs, oldest first."""
+
+    class Meta:
+        """Index settings."""
+
+        index_name = "by_tenant"
+        projection = KeysOnlyProjection()
+
+    tenant = UnicodeAttribute(hash_key=True)
+    job_id = UnicodeAttribute(range_key=True)
+
+
+class ByState(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """A tenant's jobs in one state, oldest first."""
+
+    class Meta:
+        """Index settings."""
+
+        index_name = "by_state"
+        projection = KeysOnlyProjection()
+
+    tenant_state = UnicodeAttribute(hash_key=True)
+    job_id = UnicodeAttribute(range_key=True)
+
+
+class Active(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """Non-final jobs by the time of their next check; sparse."""
+
+    class Meta:
+        """Index settings."""
+
+        index_name = "active"
+        projection = KeysOnlyProjection()
+
+    active = UnicodeAttribute(hash_key=True)
+    next_check_at = TimeAttribute(range_key=True)
+
+
+class JobRow(Keyed):
+    """JOB."""
+
+    by_tenant = ByTenant()
+    by_state = ByState()
+    by_check = Active()
+
+    job_id = UnicodeAttribute()
+    tenant = UnicodeAttribute()
+    tenant_state = UnicodeAttribute()
+    active = UnicodeAttribute(null=True)
+    name = UnicodeAttribute()
+    handler = UnicodeAttribute()
+    state = UnicodeAttribute()
+    state_reason = UnicodeAttribute(null=True)
+    stop = JsonAttribute(null=True)
+    gen = NumberAttribute()
+    exec = NumberAttribute()
+    total = NumberAttribute(null=True)
+    policy = UnicodeAttribute()
+    created_by = UnicodeAttribute()
+    request_id = UnicodeAttribute()
+    tags = JsonAttribute(null=True)
+    plan_ref = UnicodeAttribute(null=True)
+    reopen_ref = UnicodeAttribute(null=True)
+    base_finals = NumberAttribute()
+    cursor = NumberAttribute()
+    max_running = NumberAttribute(null=True)
+    token = UnicodeAttribute(null=True)
+    final_counts = JsonAttribute(null=True)
+    created_at = TimeAttribute()
+    started_at = TimeAttribute(null=True)
+    finished_at = TimeAttribute(null=True)
+    deadline_at = TimeAttribute(null=True)
+    next_check_at = TimeAttribute(null=True)
+    checks = NumberAttribute()
+    results_ref = UnicodeAttribute(null=True)
+    resent_at = TimeAttribute(null=True)
+
+
+class RootRow(Keyed):
+    """ROOT: n00..n62 are packed nodes."""
+
+    pushed_at = TimeAttribute(null=True)
+    running_first = NumberAttribute(null=True)
+    running_retry = NumberAttribute(null=True)
+    running_as_of = TimeAttribute(null=True)
+    for _number in range(MAX_NODES):
+        locals()[f"n{_number:02d}"] = NumberAttribute(null=True)
+    del _number
+
+
+class LeafRow(Keyed):
+    """LEAF: number sets of offsets."""
+
+    gen = NumberAttribute(null=True)
+    ver = NumberAttribute(null=True)
+    ok = NumberSetAttribute(null=True)
+    failed = NumberSetAttribute(null=True)
+    cancelled = NumberSetAttribute(null=True)
+    skipped = NumberSetAttribute(null=True)
+    retry = NumberSetAttribute(null=True)
+    closed = UnicodeAttribute(null=True)
+
+
+class NodeRow(Keyed):
+    """NODE: l00..l63 are packed leaves."""
+
+    ver = NumberAttribute(null=True)
+    for _number in range(NODE_LEAVES):
+        locals()[f"l{_number:02d}"] = NumberAttribute(null=True)
+    del _number
+
+
+class TaskItem(Keyed):
+    """TASK."""
+
+    state = UnicodeAttribute(attr_name="s")
+    gen = NumberAttribute(attr_name="g")
+    attempt = NumberAttribute(attr_name="a")
+    due_at = TimeAttribute(attr_name="d", null=True)
+    last = JsonAttribute(attr_name="l", null=True)
+    starts = UnicodeSetAttribute(attr_name="st", null=True)
+    budgets = JsonAttribute(attr_name="b", null=True)
+    history = JsonAttribute(attr_name="h", null=True)
+    result = UnicodeAttribute(attr_name="r", null=True)
+    result_ref = UnicodeAttribute(attr_name="rr", null=True)
+
+
+class OutboxRow(Keyed):
+    """OUTBOX; all that it says but the time is in its key."""
+
+    due_at = TimeAttribute()
+
+
+class GivenRow(Keyed):
+    """GIVEN: what left a message."""
+
+    given = NumberSetAttribute(null=True)
+
+
+class IdemRow(Keyed):
+    """IDEM."""
+
+    job_id = UnicodeAttribute()
+    body_hash = UnicodeAttribute()
+    from_gen = NumberAttribute()
+
+
+class SweepRow(Keyed):
+    """The sweep's cursor in the outbox."""
+
+    minute = NumberAttribute()
+
+
+class KeyRow(Keyed):
+    """An API key."""
+
+    name = UnicodeAttribute()
+    tenant = UnicodeAttribute()
+    role = UnicodeAttribute()
+    secret_hash = UnicodeAttribute()
+    created_at = TimeAttribute()
+    created_by = UnicodeAttribute()
+
+
+class WorkerRow(Keyed):
+    """W#."""
+
+    version = UnicodeAttribute()
+    slots = NumberAttribute()
+    handlers = JsonAttribute()
+    unknown_handlers = JsonAttribute()
+    draining = BooleanAttribute()
+    jobs = JsonAttribute()
+    seen_at = TimeAttribute()
+
+
+class RunningRow(Keyed):
+    """R#job."""
+
+    tasks = JsonAttribute()
+    seen_at = TimeAttribute()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where the tables are."""
+
+    jobs_table: str
+    tasks_table: str
+    workers_table: str
+    region: str
+    endpoint_url: str | None = None
+
+
+def bind[M: Model](model: type[M], table: str, connection: Connection) -> type[M]:
+    """Return `model` bound to a table: the name is known at run time only."""
+    settings = {
+        "table_name": table,
+        "region": connection.region,
+        "host": connection.endpoint_url,
+        "connect_timeout_seconds": 2,
+        "read_timeout_seconds": 5,
+        "max_retry_attempts": 4,
+        "max_pool_connections": 20,
+        "billing_mode": "PAY_PER_REQUEST",
+    }
+    return type(model.__name__, (model,), {"Meta": type("Meta", (), settings)})

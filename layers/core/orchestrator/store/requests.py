@@ -1,0 +1,190 @@
+"""Conditional writes that answer with the item either way, and batches that leave nothing behind."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.models import Model
+
+from orchestrator.store.models import Keyed
+
+RawItem = dict[str, dict[str, Any]]
+
+WRITE_BATCH = 25
+READ_BATCH = 100
+_TRIES = 8
+_BACKOFF_SECONDS = 0.05
+_BACKOFF_MAX_SECONDS = 2.0
+
+
+def chunks[T](items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cut `items` into runs of at most `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def until_done[T](items: Sequence[T], attempt: Callable[[Sequence[T]], Sequence[T]]) -> None:
+    """Call `attempt` with what is left until it leaves nothing; full jitter between. Raises RuntimeError."""
+    left = items
+    for number in range(_TRIES):
+        left = attempt(left)
+        if not left:
+            return
+        time.sleep(random.random() * min(_BACKOFF_MAX_SECONDS, _BACKOFF_SECONDS * 2**number))
+    raise RuntimeError(f"DynamoDB left {len(left)} of {len(items)} items undone after {_TRIES} tries")
+
+
+def dispatch(model: type[Model], operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Send a request through PynamoDB's connection."""
+    answer: dict[str, Any] = model._get_connection().connection.dispatch(operation, request)
+    return answer
+
+
+def _conditional(
+    model: type[Model], operation: str, request: dict[str, Any]
+) -> tuple[bool, RawItem | None]:
+    try:
+        answer = dispatch(model, operation, request)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        cause = error.__cause__
+        answered: Any = cause.response if isinstance(cause, ClientError) else {}
+        return False, answered.get("Item")
+    attributes: RawItem | None = answer.get("Attributes")
+    return True, attributes
+
+
+def update(
+    row: Model, actions: list[Action], condition: Condition | None = None
+) -> tuple[bool, RawItem | None]:
+    """Update an item; return (True, the new item) or, refused, (False, the item that stands)."""
+    request = row.get_update_kwargs_from_instance(
+        actions, condition, return_values_on_condition_failure="ALL_OLD"
+    )
+    return _conditional(type(row), "UpdateItem", {**request, "ReturnValues": "ALL_NEW"})
+
+
+def put(row: Model, condition: Condition | None = None) -> tuple[bool, RawItem | None]:
+    """Put an item; return (True, None) or, refused, (False, the item that stands)."""
+    request = row.get_save_kwargs_from_instance(
+        condition, return_values_on_condition_failure="ALL_OLD"
+    )
+    return _conditional(type(row), "PutItem", request)
+
+
+def absent(model: type[Keyed]) -> Condition:
+    """Return the condition that there is no such item."""
+    condition: Condition = model.pk.does_not_exist()
+    return condition
+
+
+def get[M: Model](model: type[M], pk: str, sk: str, *, consistent: bool = True) -> M | None:
+    """Read one item."""
+    try:
+        return model.get(pk, sk, consistent_read=consistent)
+    except model.DoesNotExist:
+        return None
+
+
+def batch_get(
+    model: type[Model], keys: Sequence[tuple[str, str]], *, consistent: bool = True
+) -> list[RawItem]:
+    """Read items by 100, unprocessed keys again; absent ones are left out, the order is not kept."""
+    table, found = model.Meta.table_name, list[RawItem]()
+
+    def attempt(wanted: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        request = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in wanted]
+        answer = dispatch(
+            model,
+            "BatchGetItem",
+            {"RequestItems": {table: {"Keys": request, "ConsistentRead": consistent}}},
+        )
+        found.extend(answer["Responses"].get(table, []))
+        left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        return [(key["pk"]["S"], key["sk"]["S"]) for key in left]
+
+    for chunk in chunks(list(dict.fromkeys(keys)), READ_BATCH):
+        until_done(chunk, attempt)
+    return found
+
+
+def batch_write(model: type[Model], requests: Sequence[dict[str, Any]]) -> None:
+    """Put and delete items by 25, unprocessed ones again."""
+    table = model.Meta.table_name
+
+    def attempt(wanted: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        answer = dispatch(model, "BatchWriteItem", {"RequestItems": {table: list(wanted)}})
+        left: list[dict[str, Any]] = answer.get("UnprocessedItems", {}).get(table, [])
+        return left
+
+    for chunk in chunks(requests, WRITE_BATCH):
+        until_done(chunk, attempt)
+
+
+def query_partition(model: type[Model], pk: str) -> list[RawItem]:
+    """Read a partition that fits one page (1 MB), strongly."""
+    request = {
+        "TableName": model.Meta.table_name,
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": pk}},
+        "ConsistentRead": True,
+    }
+    items: list[RawItem] = dispatch(model, "Query", request)["Items"]
+    return items
+
+
+def put_request(row: Model) -> dict[str, Any]:
+    """Return the batch's form of a put."""
+    return {"PutRequest": {"Item": row.serialize()}}
+
+
+def delete_request(pk: str, sk: str) -> dict[str, Any]:
+    """Return the batch's form of a delete."""
+    return {"DeleteRequest": {"Key": {"pk": {"S": pk}, "sk": {"S": sk}}}}
+
+
+def execute(
+    model: type[Model], statements: Sequence[dict[str, Any]]
+) -> list[tuple[str | None, RawItem | None]]:
+    """Run PartiQL statements by 25; return for each its error code (None: done) and the item it met.
+
+    Throttled and internally failed ones are run again alone. BatchExecuteStatement is not atomic.
+    """
+    answers: list[tuple[str | None, RawItem | None]] = [(None, None)] * len(statements)
+
+    def attempt(numbers: Sequence[int]) -> list[int]:
+        request = {"Statements": [statements[number] for number in numbers]}
+        responses = dispatch(model, "BatchExecuteStatement", request)["Responses"]
+        again = []
+        for number, response in zip(numbers, responses, strict=True):
+            error = response.get("Error")
+            code = error["Code"] if error else None
+            if code in _REFUSALS or code is None:
+                answers[number] = (code, error.get("Item") if error else None)
+            elif code in _PASSING:
+                again.append(number)
+            else:
+                raise RuntimeError(f"PartiQL: {code}: {error.get('Message')}")
+        return again
+
+    for chunk in chunks(range(len(statements)), WRITE_BATCH):
+        until_done(chunk, attempt)
+    return answers
+
+
+_REFUSALS = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
+_PASSING = frozenset(
+    {
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
+        "RequestLimitExceeded",
+        "InternalServerError",
+        "TransactionConflict",
+    }
+)

@@ -1,0 +1,80 @@
+"""The command line: `python -m local up|down|status|logs|demo`, each of them a make target."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from local import control, demo, interrupt, logs
+from local.errors import LocalError
+from local.launch import Options
+
+
+def _text(chosen: argparse.Namespace, name: str) -> str:
+    """Return an option, else the variable that make hands on under its name."""
+    value = getattr(chosen, name, None)
+    return os.environ.get(name.upper(), "") if value is None else str(value)
+
+
+def _number(chosen: argparse.Namespace, name: str, most: int) -> int | None:
+    """Return an option that is a number from 1; an empty one is as good as none."""
+    text = _text(chosen, name)
+    if not text:
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise LocalError(f"{name.upper()}={text} is not a number from 1 to {most}.")
+    return int(text)
+
+
+def options(chosen: argparse.Namespace) -> Options:
+    """Return the options of `up` and `demo`; raises LocalError."""
+    return Options(
+        port=_number(chosen, "port", 65535),
+        workers=_number(chosen, "workers", 64) or 2,
+        handlers=_text(chosen, "handlers"),
+    )
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("down", "status", "logs"):
+        commands.add_parser(name)
+    for name in ("up", "demo"):
+        command = commands.add_parser(name)
+        command.add_argument("--port", help="of the emulator, else PORT, else a free one")
+        command.add_argument("--workers", help="how many, else WORKERS, else 2")
+        command.add_argument("--handlers", help="modules or paths, comma separated, else HANDLERS")
+    command.add_argument("--data", help="folder of the files to profile, else DATA")
+    return parser.parse_args(arguments)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Run the chosen command; return the exit code."""
+    if chosen.command == "up":
+        return control.up(options(chosen))
+    if chosen.command == "demo":
+        return demo.demo(options(chosen), _text(chosen, "data"))
+    commands = {"down": control.down, "status": control.status, "logs": logs.follow}
+    return commands[chosen.command]()
+
+
+def main() -> int:
+    """Run the command line; Ctrl-C, SIGTERM and SIGHUP end it in order."""
+    chosen = parse()
+    interrupt.install()
+    try:
+        return run(chosen)
+    except LocalError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except interrupt.Interrupted as error:
+        if chosen.command != "logs":
+            print("\nInterrupted: everything that was started has been stopped.", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""`up`, `down` and `status`: a stack that stays until it is taken down."""
+
+from __future__ import annotations
+
+import fcntl
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from local import api, launch, stack
+from local.emulator import healthy
+from local.errors import LocalError
+from local.paths import LOCAL, STACK_FILE, remove
+from local.phases import Phases
+from local.processes import alive, port_is_free, stop_groups
+from local.scope import Scope
+
+_USUAL_PORT = 4566
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the lock of the one stack that `up` and `down` are about."""
+    LOCAL.mkdir(exist_ok=True)
+    with (LOCAL / "up.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def curl_lines(running: stack.Stack) -> str:
+    """Return commands that work as pasted: submit, read, failed tasks, results."""
+    url = shlex.quote(f"{running.api_url}/api/v1")
+    body = '{"name":"hello","handler":"echo","tasks":{"items":[{"n":1},{"n":2},{"n":3}]}}'
+    take_id = "python3 -c 'import json,sys; print(json.load(sys.stdin)[\"job_id\"])'"
+    return "\n".join(
+        [
+            f"  API={url}",
+            f"  AUTH={shlex.quote('Authorization: Bearer ' + running.api_key)}",
+            "  # submit",
+            '  JOB=$(curl -sS -H "$AUTH" -H "Content-Type: application/json" \\',
+            f'    -d {shlex.quote(body)} "$API/jobs" | {take_id}); echo "$JOB"',
+            "  # read, list the failed tasks, get the results",
+            '  curl -sS -H "$AUTH" "$API/jobs/$JOB"',
+            '  curl -sS -H "$AUTH" "$API/jobs/$JOB/tasks?state=FAILED"',
+            '  curl -sS -H "$AUTH" "$API/jobs/$JOB/results"',
+        ]
+    )
+
+
+def _describe(running: stack.Running) -> None:
+    """Print how the running stack is used."""
+    print(f"\nAPI  {running.stack.api_url}/api/v1   (docs: {running.stack.api_url}/api/v1/docs)")
+    print(f"AWS  {running.stack.endpoint_url}   (all in {STACK_FILE})")
+    print(f"Logs {running.folder}   (make logs follows them)\n")
+    print(curl_lines(running.stack))
+    print("\nmake status says what runs, make down ends it.", flush=True)
+
+
+def _take_down(running: stack.Running) -> None:
+    """End what still runs of a stack and remove what it left on disk."""
+    stop_groups(running.workers, grace_seconds=10)
+    stop_groups([running.emulator])
+    for folder in (running.folder, running.emulator_folder):
+        remove(folder)
+    STACK_FILE.unlink(missing_ok=True)
+
+
+def up(options: launch.Options) -> int:
+    """Start a stack and leave it running; a whole one is left as it is, a half one replaced."""
+    with _alone():
+        running = stack.read(STACK_FILE)
+        if running and running.complete:
+            print("The stack already runs (make down ends it).")
+            _describe(running)
+            return 0
+        if running:
+            print("A part of the stack has ended: taking down the rest first.")
+            _take_down(running)
+        started = _start(options)
+    _describe(started)
+    return 0
+
+
+def _start(options: launch.Options) -> stack.Running:
+    """Start a stack that outlives this command, on the usual port if nobody has it."""
+    if options.port is None and port_is_free(_USUAL_PORT):
+        options = launch.Options(_USUAL_PORT, options.workers, options.handlers, options.auth)
+    phases = Phases()
+    with Scope() as scope, launch.threads(scope) as pool:
+        started = pool.submit(launch.launch, scope, phases, pool, options).result()
+        stack.write(started, STACK_FILE)
+        scope.keep()
+    return started
+
+
+def down() -> int:
+    """End the stack that `up` has started."""
+    with _alone():
+        running = stack.read(STACK_FILE)
+        if running is None:
+            print("Nothing runs.")
+            return 0
+        _take_down(running)
+    print("The stack has ended.")
+    return 0
+
+
+def _api_works(running: stack.Running) -> bool:
+    """Return whether the product's API answers."""
+    try:
+        return api.send("GET", f"{running.stack.api_url}/api/v1/health").status == 200
+    except LocalError:
+        return False
+
+
+def status() -> int:
+    """Say which parts run; 0 when all do."""
+    running = stack.read(STACK_FILE)
+    if running is None:
+        print("Nothing runs (make up starts a stack).")
+        return 1
+    parts = {
+        f"emulator (pid {running.emulator.pid}) {running.stack.endpoint_url}": alive(
+            running.emulator
+        )
+        and healthy(running.stack.endpoint_url),
+        f"API {running.stack.api_url}": alive(running.emulator) and _api_works(running),
+    }
+    for number, worker in enumerate(running.workers, 1):
+        name = f"worker {number} (pid {worker.pid}) {running.worker_log(number)}"
+        parts[name] = alive(worker)
+    for name, works in parts.items():
+        print(f"{'runs ' if works else 'ENDED'}  {name}")
+    return 0 if all(parts.values()) else 1

@@ -1,0 +1,1 @@
+"""Tests against moto and the emulator."""

@@ -1,0 +1,96 @@
+"""Stores of every kind: the fake, DynamoDB on moto, DynamoDB on the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from local.emulator import Emulator, running_emulator
+from orchestrator.service.ports import Store
+from orchestrator.store import DynamoStore
+from tests.fakes.store import MemoryStore
+
+_INDEXES = {
+    "by_tenant": [("tenant", "S"), ("job_id", "S")],
+    "by_state": [("tenant_state", "S"), ("job_id", "S")],
+    "active": [("active", "S"), ("next_check_at", "N")],
+}
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """Run one emulator for the session."""
+    with running_emulator() as running:
+        yield running
+
+
+def create_tables(endpoint_url: str | None) -> dict[str, str]:
+    """Create the three tables under names of their own."""
+    client = boto3.client("dynamodb", endpoint_url=endpoint_url)
+    names = {f"{kind}_table": f"{kind}-{uuid4().hex[:8]}" for kind in ("jobs", "tasks", "workers")}
+    for kind, name in names.items():
+        attributes = {"pk": "S", "sk": "S"}
+        indexes = _INDEXES if kind == "jobs_table" else {}
+        for keys in indexes.values():
+            attributes.update(keys)
+        client.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": key, "AttributeType": kind}  # type: ignore[typeddict-item]
+                for key, kind in attributes.items()
+            ],
+            KeySchema=_schema("pk", "sk"),  # type: ignore[arg-type]
+            **(
+                {
+                    "GlobalSecondaryIndexes": [
+                        {
+                            "IndexName": index,
+                            "KeySchema": _schema(*(key for key, _ in keys)),
+                            "Projection": {"ProjectionType": "KEYS_ONLY"},
+                        }
+                        for index, keys in indexes.items()
+                    ]
+                }
+                if indexes
+                else {}
+            ),  # type: ignore[arg-type]
+        )
+    return names
+
+
+def _schema(partition: str, sort: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": partition, "KeyType": "HASH"},
+        {"AttributeName": sort, "KeyType": "RANGE"},
+    ]
+
+
+@pytest.fixture(scope="session")
+def emulated_tables(emulator: Emulator) -> dict[str, str]:
+    """Create the tables on the emulator once."""
+    return create_tables(emulator.endpoint_url)
+
+
+@pytest.fixture(params=["fake", "moto", "emulator-single", "emulator-partiql"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Return a store of each kind."""
+    if request.param == "fake":
+        yield MemoryStore()
+    elif request.param == "moto":
+        with mock_aws():
+            tables = create_tables(None)
+            yield DynamoStore(**tables, region="us-east-1", batches="single")
+    else:
+        running: Emulator = request.getfixturevalue("emulator")
+        tables = request.getfixturevalue("emulated_tables")
+        yield DynamoStore(
+            **tables,
+            region="us-east-1",
+            endpoint_url=running.endpoint_url,
+            batches="partiql" if request.param.endswith("partiql") else "single",
+        )

@@ -1,0 +1,101 @@
+"""The context of one run inside a child: log lines, progress, cancel, scratch folder."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from worker.api import Context, Files
+from worker.child.channel import Channel
+from worker.child.settings import ChildSettings
+from worker.ending import TEXT_MAX_CHARS
+
+_PROGRESS_SECONDS = 1.0
+_STANDARD = frozenset(vars(logging.makeLogRecord({})))
+
+
+class FrameHandler(logging.Handler):
+    """Sends log records to the worker, which adds the task's names and bounds their number."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self._channel = channel
+        self.setFormatter(logging.Formatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record; `extra` becomes fields."""
+        extra = {name: str(value) for name, value in vars(record).items() if name not in _STANDARD}
+        text = self.format(record)[:TEXT_MAX_CHARS]
+        self._channel.send(
+            {"type": "log", "level": record.levelname, "message": text, "fields": extra}
+        )
+
+
+class Scratch:
+    """A folder that exists only if the handler asks for it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._made = False
+
+    def make(self) -> Path:
+        """Return the folder, made at the first call."""
+        if not self._made:
+            self._path.mkdir(parents=True)
+            self._made = True
+        return self._path
+
+    def remove(self) -> None:
+        """Remove what was made."""
+        if self._made:
+            shutil.rmtree(self._path, ignore_errors=True)
+
+
+class Progress:
+    """Sends the fraction done, at most once a second."""
+
+    def __init__(self, channel: Channel, index: int) -> None:
+        self._channel = channel
+        self._index = index
+        self._sent_at = 0.0
+
+    def report(self, fraction: float) -> None:
+        """Take note of the fraction; most calls send nothing."""
+        now = time.monotonic()
+        if now - self._sent_at >= _PROGRESS_SECONDS:
+            self._sent_at = now
+            self._channel.send({"type": "progress", "index": self._index, "fraction": fraction})
+
+
+def make_logger(channel: Channel) -> logging.Logger:
+    """Return the logger of handlers; other libraries' loggers are left as they are."""
+    logger = logging.getLogger("orchestrator.task")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(FrameHandler(channel))
+    logger.propagate = False
+    return logger
+
+
+def make_context(
+    *,
+    channel: Channel,
+    settings: ChildSettings,
+    files: Files,
+    scratch: Scratch,
+    logger: logging.Logger,
+    run: dict[str, Any],
+) -> Context:
+    """Return the context of one run."""
+    return Context(
+        run_id=run["run_id"],
+        logger=logging.LoggerAdapter(logger, merge_extra=True),
+        data_bucket=settings.data_bucket,
+        results_bucket=settings.results_bucket,
+        make_scratch=scratch.make,
+        files=files,
+        is_cancelled=channel.cancelled,
+        report_progress=Progress(channel, run["index"]).report,
+    )

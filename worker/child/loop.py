@@ -1,0 +1,118 @@
+"""The loop of a child: load the handlers, say hello, then serve one order after another."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from orchestrator.model.states import Outcome
+
+from worker.api import Files
+from worker.child.bucket import BucketFiles
+from worker.child.channel import Channel
+from worker.child.confine import confine, flush_output, leave
+from worker.child.context import Scratch, make_context, make_logger
+from worker.child.settings import ChildSettings
+from worker.ending import Ending, failed
+from worker.invoke import RawTask, invoke
+from worker.processes import has_children, kill_descendants
+from worker.registry import Handler, HandlerError, load_handlers
+from worker.tickets import Tickets
+
+
+def main(argument: str) -> None:
+    """Run until the worker closes the socket."""
+    settings = ChildSettings.load(argument)
+    confine(settings)
+    channel = Channel(settings.channel_fd)
+    child = Child(settings, channel, _load(settings, channel))
+    while (order := channel.next_order()) is not None:
+        child.serve(order.header)
+    leave(0)
+
+
+def _load(settings: ChildSettings, channel: Channel) -> dict[str, Handler]:
+    try:
+        handlers = load_handlers(settings.sources)
+    except HandlerError as error:
+        channel.send({"type": "unusable", "reason": str(error)})
+        leave(1)
+    channel.send({"type": "hello", "handlers": sorted(handlers)})
+    return handlers
+
+
+class Child:
+    """Runs the tasks of an order, each if there is a ticket for it, and reports each ending."""
+
+    def __init__(
+        self, settings: ChildSettings, channel: Channel, handlers: dict[str, Handler]
+    ) -> None:
+        self._settings = settings
+        self._channel = channel
+        self._handlers = handlers
+        self._tickets = Tickets(settings.tickets_fd)
+        self._files: Files = BucketFiles(settings.data_bucket)
+        self._logger = make_logger(channel)
+
+    def serve(self, order: dict[str, Any]) -> None:
+        """Run the order's tasks in turn until they, or the tickets, are used up."""
+        handler = self._handlers.get(order["handler"])
+        for run in order["tasks"]:
+            if not self._tickets.take(1):
+                break
+            self._report(run["index"], *self._timed(handler, order, run))
+        self._channel.send({"type": "done", "order": order["order"]})
+
+    def _timed(
+        self, handler: Handler | None, order: dict[str, Any], run: dict[str, Any]
+    ) -> tuple[Ending, int]:
+        started = time.monotonic()
+        ending = self._run(handler, order, run) if handler else _unknown(order["handler"])
+        return ending, round((time.monotonic() - started) * 1000)
+
+    def _run(self, handler: Handler, order: dict[str, Any], run: dict[str, Any]) -> Ending:
+        scratch = Scratch(Path(self._settings.scratch, run["run_id"]))
+        context = make_context(
+            channel=self._channel,
+            settings=self._settings,
+            files=self._files,
+            scratch=scratch,
+            logger=self._logger,
+            run=run,
+        )
+        ending = invoke(handler, _raw_task(order, run), context)
+        if self._channel.forked:
+            leave(0)
+        scratch.remove()
+        if has_children():
+            kill_descendants()
+        flush_output()
+        return ending
+
+    def _report(self, index: int, ending: Ending, duration_ms: int) -> None:
+        error = ending.error
+        header = {
+            "type": "ended",
+            "index": index,
+            "outcome": ending.outcome,
+            "duration_ms": duration_ms,
+            "error": error and {name: getattr(error, name) for name in error.__slots__},
+        }
+        self._channel.send(header, ending.result or b"")
+
+
+def _unknown(name: str) -> Ending:
+    return failed(Outcome.FAILED, "UnknownHandler", f"this worker has no handler {name!r}")
+
+
+def _raw_task(order: dict[str, Any], run: dict[str, Any]) -> RawTask:
+    return RawTask(
+        job_id=order["job"],
+        index=run["index"],
+        attempt=order["attempt"],
+        gen=order["gen"],
+        input=run["input"],
+        parameters=order["parameters"],
+        timeout_seconds=order["timeout_seconds"],
+    )

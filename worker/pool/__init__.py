@@ -1,0 +1,1 @@
+"""The worker's side of its children: start, talk, bound, kill, replace."""

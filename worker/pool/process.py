@@ -1,0 +1,167 @@
+"""One child process as the worker holds it: its socket, its tickets, its output, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from worker.child.settings import ChildSettings
+from worker.frames import BrokenFrame, Decoder, Frame, encode
+from worker.processes import kill_descendants, resident_bytes
+from worker.tickets import Tickets
+
+_CHUNK_BYTES = 64 * 1024
+_EXIT_SECONDS = 1.0
+_SEND_SECONDS = 10.0
+_alive: set[int] = set()
+_birth_and_burial = threading.Lock()
+"""Strays are told from new children by `_alive`, so no child starts while strays are looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSettings:
+    """What all children share."""
+
+    sources: tuple[str, ...]
+    data_bucket: str
+    results_bucket: str
+    memory_bytes: int
+    scratch_root: str
+
+
+class ChildProcess:
+    """A child in a session of its own; closed only by `bury`."""
+
+    def __init__(self, settings: PoolSettings) -> None:
+        self.tickets = Tickets.open()
+        self.scratch = tempfile.mkdtemp(prefix="child-", dir=settings.scratch_root)
+        self._socket, theirs = socket.socketpair()
+        self._decoder = Decoder()
+        self.gone = False
+        with _birth_and_burial:
+            self._process = _start(settings, theirs.fileno(), self)
+            _alive.add(self._process.pid)
+        theirs.close()
+        self._exit_fd = os.pidfd_open(self._process.pid)
+        self._socket.setblocking(False)
+        assert self._process.stdout is not None
+        self._output = self._process.stdout
+        os.set_blocking(self._output.fileno(), False)
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also its group's and its session's."""
+        return self._process.pid
+
+    def wait(self, wake_fd: int, timeout_seconds: float) -> None:
+        """Wait until the child says something or ends, `wake_fd` is written to, or time is up."""
+        poll = select.poll()
+        for fd in (self._socket.fileno(), self._output.fileno(), self._exit_fd, wake_fd):
+            poll.register(fd, select.POLLIN)
+        poll.poll(max(timeout_seconds, 0) * 1000)
+        with contextlib.suppress(BlockingIOError):
+            os.read(wake_fd, _CHUNK_BYTES)
+
+    def send(self, header: dict[str, Any]) -> None:
+        """Send a frame; a child that is gone, or reads nothing, shows itself by `gone`."""
+        self._socket.settimeout(_SEND_SECONDS)
+        try:
+            self._socket.sendall(encode(header))
+        except OSError:
+            self.gone = True
+        finally:
+            self._socket.setblocking(False)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames that are there; `gone` is set when the child ended or broke the stream.
+
+        A process that a handler forked may hold the socket open, so its end alone tells nothing.
+        """
+        exited = self.exited()
+        while not self.gone:
+            try:
+                data = self._socket.recv(_CHUNK_BYTES)
+                self.gone = not data
+                yield from self._decoder.feed(data)
+            except BlockingIOError:
+                self.gone = exited
+                return
+            except (OSError, BrokenFrame):
+                self.gone = True
+
+    def exited(self) -> bool:
+        """Tell whether the process has ended."""
+        return bool(select.select([self._exit_fd], [], [], 0)[0])
+
+    def output(self) -> bytes:
+        """Return what the child printed and is there now, at most 64 KiB."""
+        with contextlib.suppress(OSError):
+            return os.read(self._output.fileno(), _CHUNK_BYTES)
+        return b""
+
+    def resident_bytes(self) -> int:
+        """Return the memory that the child and its descendants hold."""
+        return resident_bytes(self.pid)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the child's whole group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def bury(self) -> int | None:
+        """Kill what is left of the child's group and its strays, and reap it.
+
+        Return the exit code (negative: the signal), or None if it had to be killed here. The group is
+        killed before the leader is reaped, while its number cannot be another's.
+        """
+        by_itself = select.select([self._exit_fd], [], [], _EXIT_SECONDS)[0]
+        self.signal(signal.SIGKILL)
+        with _birth_and_burial:
+            code = self._process.wait()
+            _alive.discard(self.pid)
+            kill_descendants(spare=frozenset(_alive))
+        return code if by_itself else None
+
+    def end(self) -> None:
+        """Kill the child if it lives, close all ends, remove the scratch folder."""
+        if self._process.returncode is None:
+            self.signal(signal.SIGKILL)
+            self.bury()
+        self._socket.close()
+        self._output.close()
+        self.tickets.close()
+        os.close(self._exit_fd)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def _start(settings: PoolSettings, channel_fd: int, child: ChildProcess) -> subprocess.Popen[bytes]:
+    passed = ChildSettings(
+        channel_fd=channel_fd,
+        tickets_fd=child.tickets.read_fd,
+        parent=os.getpid(),
+        sources=list(settings.sources),
+        data_bucket=settings.data_bucket,
+        results_bucket=settings.results_bucket,
+        scratch=child.scratch,
+        memory_bytes=settings.memory_bytes,
+    )
+    return subprocess.Popen(
+        [sys.executable, "-m", "worker.child", passed.dump()],
+        pass_fds=(channel_fd, child.tickets.read_fd),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))},
+    )

@@ -1,0 +1,110 @@
+"""The worker's settings, from its environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import OrchestratorError
+from worker.log import LEVELS
+
+_RESERVED_BYTES = 256 * 1024 * 1024
+"""Kept for the worker's own process, which no limit of a task may push out."""
+_SHARE = 0.9
+_CGROUP_FILES = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+class InvalidSetting(OrchestratorError):
+    """An environment variable is missing or breaks its rule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that the environment says. Times in seconds."""
+
+    queue_url: str
+    work_api_url: str
+    data_bucket: str
+    results_bucket: str
+    region: str
+    slots: int
+    sources: tuple[str, ...]
+    lease_seconds: int
+    drain_seconds: float
+    wait_seconds: int
+    memory_bytes: int
+    worker_id: str
+    log_level: str
+
+
+def read_settings(env: Mapping[str, str]) -> Settings:
+    """Read the settings. Raises InvalidSetting, naming the variable and its rule."""
+    slots = _number(env, "WORKER_SLOTS", os.cpu_count() or 1, 1, 10_000)
+    return Settings(
+        queue_url=_required(env, "TASK_QUEUE_URL"),
+        work_api_url=_required(env, "WORK_API_URL").rstrip("/"),
+        data_bucket=_required(env, "DATA_BUCKET"),
+        results_bucket=_required(env, "RESULTS_BUCKET"),
+        region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
+        slots=slots,
+        sources=tuple(part.strip() for part in env.get("HANDLERS", "").split(",") if part.strip()),
+        lease_seconds=_number(env, "LEASE_SECONDS", 60, 3, 43_200),
+        drain_seconds=_number(env, "DRAIN_SECONDS", 25, 0, 43_200),
+        wait_seconds=_number(env, "RECEIVE_WAIT_SECONDS", 20, 0, 20),
+        memory_bytes=_number(
+            env, "WORKER_TASK_MEMORY_BYTES", lambda: _memory_of_a_slot(slots), 0, 1 << 60
+        ),
+        worker_id=_worker_id(env),
+        log_level=_level(env),
+    )
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    if not env.get(name):
+        raise InvalidSetting(f"{name} is not set: it comes from the stack's outputs")
+    return env[name]
+
+
+def _number(
+    env: Mapping[str, str], name: str, default: int | Callable[[], int], low: int, high: int
+) -> int:
+    text = env.get(name, "")
+    if not text:
+        return default if isinstance(default, int) else default()
+    if not re.fullmatch(r"\d{1,19}", text) or not low <= int(text) <= high:
+        raise InvalidSetting(f"{name} must be a whole number in {low}..{high}, not {text!r}")
+    return int(text)
+
+
+def _level(env: Mapping[str, str]) -> str:
+    level = env.get("LOG_LEVEL", "INFO").upper()
+    if level not in LEVELS:
+        raise InvalidSetting(f"LOG_LEVEL must be one of {', '.join(LEVELS)}, not {level!r}")
+    return level
+
+
+def _worker_id(env: Mapping[str, str]) -> str:
+    host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:60].lstrip("._-") or "worker"
+    wanted = env.get("WORKER_ID") or f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", wanted):
+        raise InvalidSetting(f"WORKER_ID may hold letters, digits, '.', '_', '-', not {wanted!r}")
+    return wanted
+
+
+def _memory_of_a_slot(slots: int) -> int:
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    total = min([machine, *_cgroup_limits()])
+    return int(max(total - _RESERVED_BYTES, total // 2) * _SHARE) // slots
+
+
+def _cgroup_limits() -> list[int]:
+    texts = [file.read_text().strip() for file in _CGROUP_FILES if file.is_file()]
+    return [int(text) for text in texts if text.isdigit()]

@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -20,13 +19,13 @@ from pathlib import Path
 
 from local import interpreter, interrupt, package_index
 from local.errors import LocalError
-from local.paths import LOCAL, ROOT, remove, venv_bin
+from local.paths import LOCAL, ROOT, tail, venv_bin
+from local.scope import Scope
 
 TOOLS = "uv"
 _REQUIREMENTS = ROOT / "local" / "requirements"
 # Large, and run only a few times: its modules are compiled as they are first used.
 _COMPILED_LATER = ("sam",)
-_TEMPORARY = LOCAL / "setup-tmp"
 _HELP = (
     "Python 3.13 was not found, and could not be fetched. Install it (python.org, pyenv, "
     "`uv python install 3.13`, your package manager) and try again.\n"
@@ -57,21 +56,10 @@ def is_ready(name: str) -> bool:
     return runnable and stamp == stamp_of(lock_file(name).read_bytes(), folder)
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """Tell the person something at once."""
     sys.stderr.write("setup: " + message + "\n")
     sys.stderr.flush()
-
-
-def _run(command: Sequence[str | Path], env: dict[str, str] | None = None) -> None:
-    """Run a command quietly; raise LocalError with its output when it fails."""
-    words = [str(word) for word in command]
-    env = dict(os.environ if env is None else env, TMPDIR=str(_TEMPORARY))
-    env.pop("PYTHONDONTWRITEBYTECODE", None)
-    done = subprocess.run(
-        words, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode:
-        raise LocalError("This failed: " + " ".join(words) + "\n" + done.stdout[-4000:])
 
 
 @contextlib.contextmanager
@@ -82,33 +70,93 @@ def _alone() -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            _say("waiting for another set-up to end")
+            say("waiting for another set-up to end")
             fcntl.flock(file, fcntl.LOCK_EX)
-        _TEMPORARY.mkdir(exist_ok=True)
+        yield
+
+
+class Setup:
+    """One run of the set-up; what it starts ends with its scope."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._folder = scope.folder("setup")
+        self._env = dict(os.environ, TMPDIR=str(self._folder))
+        self._env.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def _run(self, *command: str | Path) -> None:
+        """Run a command quietly; raise LocalError with the end of its output when it fails."""
+        log = self._folder / "log"
+        if self._scope.run(command, env=self._env, cwd=ROOT, log=log):
+            raise LocalError("This failed: " + " ".join(map(str, command)) + "\n" + tail(log))
+
+    def _new_venv(self, name: str, python: Path) -> Path:
+        """Make an empty environment with pip; return its Python."""
+        folder = venv_bin(name).parent
+        shutil.rmtree(folder, ignore_errors=True)
+        self._run(python, "-m", "venv", folder)
+        return folder / "bin" / "python"
+
+    def make_tools(self, python: Path) -> None:
+        """Make the environment of uv and pip; without uv (no wheel, say) pip alone will do."""
+        own = self._new_venv(TOOLS, python)
+        install = ["-m", "pip", "install", "--quiet", "--no-compile", "--require-hashes"]
         try:
-            yield
-        finally:
-            remove(_TEMPORARY)
+            self._run(own, *install, "-r", lock_file(TOOLS))
+        except LocalError as error:
+            say("uv could not be installed, so pip is used, which is slower\n" + str(error))
+            return
+        _finish(TOOLS)
+
+    def read_pip_settings(self) -> None:
+        """Make uv use the package index that pip is set to use."""
+        self._env = package_index.environment(venv_bin(TOOLS) / "python", self._env)
+
+    def fetch_python(self) -> Path:
+        """Have uv install Python 3.13 under `.local`; raise LocalError where it cannot."""
+        folder = LOCAL / "python"
+        command = ["python", "install", "--quiet", "--no-bin", "--install-dir", folder]
+        reason = ""
+        for uv in _uv_commands():
+            try:
+                self._run(uv, *command, interpreter.VERSION)
+            except LocalError as error:
+                reason = str(error)
+                continue
+            for python in sorted(folder.glob("*/bin/python" + interpreter.VERSION)):
+                if interpreter.runs(python):
+                    return python
+        raise LocalError(_HELP + reason)
+
+    def make(self, name: str, python: Path) -> None:
+        """Make one environment, with uv where it works, else with pip."""
+        started = time.monotonic()
+        for uv in _uv_commands()[:1]:
+            try:
+                self._install_with_uv(uv, name, python)
+                break
+            except LocalError as error:
+                say("uv could not make '" + name + "', trying pip\n" + str(error))
+        else:
+            own = self._new_venv(name, python)
+            install = ["-m", "pip", "install", "--quiet", "--require-hashes"]
+            self._run(own, *install, "-r", lock_file(name))
+        _finish(name)
+        say(f"environment '{name}' made in {time.monotonic() - started:.1f} s")
+
+    def _install_with_uv(self, uv: str, name: str, python: Path) -> None:
+        folder = venv_bin(name).parent
+        shutil.rmtree(folder, ignore_errors=True)
+        self._run(uv, "venv", "--quiet", "--no-config", "--python", python, folder)
+        install = [uv, "pip", "install", "--quiet", "--no-config", "--require-hashes"]
+        if name not in _COMPILED_LATER:
+            install.append("--compile-bytecode")
+        self._run(*install, "--python", folder / "bin" / "python", "-r", lock_file(name))
 
 
 def _finish(name: str) -> None:
     folder = venv_bin(name).parent
     (folder / "stamp").write_text(stamp_of(lock_file(name).read_bytes(), folder))
-
-
-def _make_tools(python: Path) -> None:
-    """Make the environment that holds uv and pip; without uv (no wheel, say) pip alone will do."""
-    folder = venv_bin(TOOLS).parent
-    shutil.rmtree(folder, ignore_errors=True)
-    _run([python, "-m", "venv", folder])
-    python = folder / "bin" / "python"
-    install = ["-m", "pip", "install", "--quiet", "--no-compile", "--require-hashes", "-r"]
-    try:
-        _run([python, *install, lock_file(TOOLS)])
-    except LocalError as error:
-        _say("uv could not be installed, so pip is used, which is slower\n" + str(error)[-600:])
-        return
-    _finish(TOOLS)
 
 
 def _uv_commands() -> list[str]:
@@ -117,53 +165,19 @@ def _uv_commands() -> list[str]:
     return ([str(own)] if own.exists() else []) + ([theirs] if theirs else [])
 
 
-def _fetch_python(env: dict[str, str]) -> Path:
-    """Have uv install Python 3.13 under `.local`; raise LocalError where it cannot."""
-    folder = LOCAL / "python"
-    command = ["python", "install", "--quiet", "--no-bin", "--install-dir", str(folder)]
-    reason = ""
-    for uv in _uv_commands():
-        try:
-            _run([uv, *command, interpreter.VERSION], env)
-        except LocalError as error:
-            reason = str(error)
-            continue
-        for python in sorted(folder.glob("*/bin/python" + interpreter.VERSION)):
-            if interpreter.runs(python):
-                return python
-    raise LocalError(_HELP + reason)
-
-
-def _install_with_uv(uv: str, name: str, python: Path, env: dict[str, str]) -> None:
-    folder = venv_bin(name).parent
-    _run([uv, "venv", "--quiet", "--no-config", "--clear", "--python", python, folder], env)
-    install = [uv, "pip", "install", "--quiet", "--no-config", "--require-hashes"]
-    if name not in _COMPILED_LATER:
-        install.append("--compile-bytecode")
-    _run([*install, "--python", folder / "bin" / "python", "-r", lock_file(name)], env)
-
-
-def _install_with_pip(name: str, python: Path) -> None:
-    folder = venv_bin(name).parent
-    shutil.rmtree(folder, ignore_errors=True)
-    _run([python, "-m", "venv", folder])
-    install = ["-m", "pip", "install", "--quiet", "--require-hashes", "-r"]
-    _run([folder / "bin" / "python", *install, lock_file(name)])
-
-
-def _make(name: str, python: Path, env: dict[str, str]) -> None:
-    """Make one environment, with uv where it works, else with pip."""
-    started = time.monotonic()
-    for uv in _uv_commands()[:1]:
-        try:
-            _install_with_uv(uv, name, python, env)
-            break
-        except LocalError as error:
-            _say("uv could not make '" + name + "', trying pip\n" + str(error)[-600:])
-    else:
-        _install_with_pip(name, python)
-    _finish(name)
-    _say(f"environment '{name}' made in {time.monotonic() - started:.1f} s")
+def _make_missing(missing: Sequence[str]) -> None:
+    """Make the environments, beginning with the tools that make the others."""
+    say("making " + ", ".join(missing) + " under .local/venvs (first run, or locks changed)")
+    python = interpreter.find()
+    with Scope() as scope:
+        setup = Setup(scope)
+        if not is_ready(TOOLS):
+            setup.make_tools(python or Path(sys.executable))
+        setup.read_pip_settings()
+        for name in missing:
+            if name != TOOLS:
+                python = python or setup.fetch_python()
+                setup.make(name, python)
 
 
 def ensure(names: Sequence[str]) -> None:
@@ -172,17 +186,8 @@ def ensure(names: Sequence[str]) -> None:
         return
     with _alone():
         missing = [name for name in names if not is_ready(name)]
-        if not missing:
-            return
-        _say("making " + ", ".join(missing) + " under .local/venvs (first run, or locks changed)")
-        python = interpreter.find()
-        if not is_ready(TOOLS):
-            _make_tools(python or Path(sys.executable))
-        env = package_index.environment(venv_bin(TOOLS) / "python")
-        for name in missing:
-            if name != TOOLS:
-                python = python or _fetch_python(env)
-                _make(name, python, env)
+        if missing:
+            _make_missing(missing)
 
 
 def main() -> int:
@@ -191,7 +196,7 @@ def main() -> int:
     try:
         ensure(sys.argv[1:])
     except LocalError as error:
-        _say(str(error))
+        say(str(error))
         return 1
     except interrupt.Interrupted as error:
         return error.exit_code

@@ -19,7 +19,7 @@ _LOCKS = (
 
 def main() -> int:
     """Compile each lock; the emulator's Python and every platform's hashes go into all of them."""
-    env = package_index.environment(venv_bin("uv") / "python")
+    env = package_index.environment(venv_bin("uv") / "python", os.environ)
     for lock in _LOCKS:
         command = [str(venv_bin("uv") / "uv"), "pip", "compile", "--quiet", "--no-config"]
         options = ["--universal", "--python-version", VERSION, "--generate-hashes", "--no-header"]

@@ -6,9 +6,8 @@ Runs on any Python from 3.8 on, with nothing but the standard library.
 from __future__ import annotations
 
 import ast
-import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 _SCOPES = ("global", "install", ":env:")  # pip's order: the later wins
@@ -44,8 +43,8 @@ def from_pip(lines: Iterable[str]) -> dict[str, str]:
     return settings
 
 
-def environment(pip_python: Path) -> dict[str, str]:
-    """Return the environment to run uv with: ours, and what pip has set where uv has nothing.
+def environment(pip_python: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment to run uv with: `env`, and pip's settings where uv has none.
 
     The values may hold a password and are never printed. Every file is checked against the lock's
     hashes, so it is safe to take it from whichever index has it, as pip does.
@@ -59,5 +58,5 @@ def environment(pip_python: Path) -> dict[str, str]:
     settings = from_pip(listing.stdout.splitlines())
     settings["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     settings["UV_NO_PROGRESS"] = "1"
-    settings.update(os.environ)
+    settings.update(env)
     return settings

@@ -9,15 +9,14 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _POLL_SECONDS = 0.05
 _KILL_WAIT_SECONDS = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """A process: `started` tells it from a later one that was given the same `pid`."""
 
     pid: int

@@ -42,7 +42,7 @@ def _bearer(header: str) -> str:
 
 
 def _policy(caller: Caller, method_arn: str) -> Mapping[str, object]:
-    """Allow every route of the stage: API Gateway caches by the token alone, roles are checked later.
+    """Allow every route of the stage: API Gateway caches by token alone; routes check roles.
 
     methodArn is arn:aws:execute-api:<region>:<account>:<api>/<stage>/<method>/<path>.
     """

@@ -1,4 +1,4 @@
-"""Lambda handler of the dead-letter queue: a letter that cannot be settled alone goes back to it."""
+"""Lambda handler of the dead-letter queue: only letters that cannot be settled go back to it."""
 
 from __future__ import annotations
 

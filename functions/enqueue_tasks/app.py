@@ -1,4 +1,4 @@
-"""Lambda handler of EnqueueTasks: a step of the machine, and an asynchronous call without `exec`."""
+"""Lambda handler of EnqueueTasks: a step of the machine, or an asynchronous call without `exec`."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def _stop(deps: Deps, event: Event) -> Mapping[str, object]:
 
 
 def _nodes(deps: Deps, event: Event) -> Mapping[str, object]:
-    return {"nodes": finish.list_nodes(deps, event["job_id"], event["gen"])["all_nodes"]}
+    return finish.list_nodes(deps, event["job_id"], event["gen"])
 
 
 def _node(deps: Deps, event: Event) -> Mapping[str, object]:

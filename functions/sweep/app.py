@@ -1,4 +1,4 @@
-"""Lambda handler of the sweep: called each minute, and for each execution that failed or was stopped."""
+"""Lambda handler of the sweep: called each minute, and for each execution that died."""
 
 from __future__ import annotations
 

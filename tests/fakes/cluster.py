@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from orchestrator.model.items import Role
@@ -11,13 +11,14 @@ from orchestrator.model.wire import CompleteIn, Report, ReportStatus, TaskError,
 from orchestrator.service.access import Caller
 from orchestrator.service.create import create_tasks
 from orchestrator.service.enqueue import enqueue_tasks
-from orchestrator.service.finish import finish_last, finish_node
+from orchestrator.service.finish import finish_last, finish_node, list_nodes
 from orchestrator.service.monitor import monitor_job
 from orchestrator.service.plan import plan_tasks
 from orchestrator.service.report import complete
 from orchestrator.service.submit import submit_job
 from orchestrator.service.views import JobOut
 from orchestrator.spec import SubmitJobIn
+
 from tests.fakes.world import World
 
 ALICE = Caller("acme", Role.ADMIN, "alice")
@@ -43,8 +44,6 @@ class Cluster:
     job_id: str = ""
     gen: int = 1
     exec: int = 1
-    nodes: list[int] = field(default_factory=list)
-    all_nodes: list[int] = field(default_factory=list)
 
     def submit(self, **changes: object) -> JobOut:
         """Submit a job."""
@@ -57,8 +56,7 @@ class Cluster:
     def begin(self) -> None:
         """Run the machine up to the waiting MonitorJob."""
         planned = plan_tasks(self.world.deps, self.job_id, self.gen, self.exec)
-        self.nodes, self.all_nodes = list(planned["nodes"]), list(planned["all_nodes"])
-        for node in self.nodes:
+        for node in planned["nodes"]:
             create_tasks(self.world.deps, self.job_id, self.gen, self.exec, node)
         self.enqueue(in_machine=True)
         monitor_job(self.world.deps, self.job_id, self.gen, self.exec, self.token)
@@ -109,12 +107,12 @@ class Cluster:
         ]
         return complete(self.world.deps, CompleteIn(worker_id="w-1", reports=reports)).reports
 
-    def end(self, nodes: Iterable[int] | None = None) -> str:
+    def end(self) -> str:
         """Run the machine's end; return the job's last state."""
         deps = self.world.deps
         parts = [
             finish_node(deps, self.job_id, self.gen, node)
-            for node in (self.all_nodes if nodes is None else nodes)
+            for node in list_nodes(deps, self.job_id, self.gen)["nodes"]
         ]
         return finish_last(deps, self.job_id, self.gen, parts)["state"]
 

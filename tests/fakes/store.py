@@ -95,9 +95,7 @@ class MemoryStore:
         return [pair for pair in found if pair is not None]
 
     @_write
-    def update_job(
-        self, job_id: str, guard: JobGuard, **changes: Unpack[JobChanges]
-    ) -> Job | None:
+    def update_job(self, job_id: str, guard: JobGuard, **changes: Unpack[JobChanges]) -> Job | None:
         job = self.tables.jobs.get(job_id)
         if job is None or not _guard_holds(job, guard):
             return None
@@ -204,9 +202,7 @@ class MemoryStore:
             "cancelled": old.cancelled - chosen,
             "skipped": old.skipped - chosen,
         }
-        return self._change_leaf(
-            job_id, leaf, {"retry": chosen}, gen=gen, closed=None, **without
-        )
+        return self._change_leaf(job_id, leaf, {"retry": chosen}, gen=gen, closed=None, **without)
 
     @_write
     def begin_close(self, job_id: str, leaf: int, gen: int, expires_at: datetime) -> Leaf | None:

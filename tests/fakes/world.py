@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.errors import SendFailed
+from orchestrator.service.ports import Deps, Outgoing
 from ulid import ULID
 
-from orchestrator.errors import SendFailed
-from orchestrator.service.ports import Deps, Outgoing, Store
 from tests.fakes.store import MemoryStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,7 +110,7 @@ class RecordingJournal:
 class World:
     """A whole control plane's surroundings in memory, with a clock that stands until it is moved."""
 
-    def __init__(self, store: Store | None = None) -> None:
+    def __init__(self, store: MemoryStore | None = None) -> None:
         self.store = MemoryStore() if store is None else store
         self.data, self.results = MemoryObjects(), MemoryObjects()
         self.queue, self.machine, self.journal = MemoryQueue(), MemoryMachine(), RecordingJournal()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import boto3
 import pytest
 from moto import mock_aws
-
-from local.emulator import Emulator, running_emulator
 from orchestrator.service.ports import Store
 from orchestrator.store import DynamoStore
+
+from local.emulator import Emulator, running_emulator
 from tests.fakes.store import MemoryStore
 
 _INDEXES = {
@@ -30,36 +31,29 @@ def emulator() -> Iterator[Emulator]:
 
 def create_tables(endpoint_url: str | None) -> dict[str, str]:
     """Create the three tables under names of their own."""
-    client = boto3.client("dynamodb", endpoint_url=endpoint_url)
+    client: Any = boto3.client("dynamodb", endpoint_url=endpoint_url)
     names = {f"{kind}_table": f"{kind}-{uuid4().hex[:8]}" for kind in ("jobs", "tasks", "workers")}
     for kind, name in names.items():
-        attributes = {"pk": "S", "sk": "S"}
         indexes = _INDEXES if kind == "jobs_table" else {}
-        for keys in indexes.values():
-            attributes.update(keys)
-        client.create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": key, "AttributeType": kind}  # type: ignore[typeddict-item]
-                for key, kind in attributes.items()
+        attributes = {"pk": "S", "sk": "S"} | {k: t for keys in indexes.values() for k, t in keys}
+        request: dict[str, Any] = {
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [
+                {"AttributeName": key, "AttributeType": kind} for key, kind in attributes.items()
             ],
-            KeySchema=_schema("pk", "sk"),  # type: ignore[arg-type]
-            **(
+            "KeySchema": _schema("pk", "sk"),
+        }
+        if indexes:
+            request["GlobalSecondaryIndexes"] = [
                 {
-                    "GlobalSecondaryIndexes": [
-                        {
-                            "IndexName": index,
-                            "KeySchema": _schema(*(key for key, _ in keys)),
-                            "Projection": {"ProjectionType": "KEYS_ONLY"},
-                        }
-                        for index, keys in indexes.items()
-                    ]
+                    "IndexName": index,
+                    "KeySchema": _schema(*(key for key, _ in keys)),
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
                 }
-                if indexes
-                else {}
-            ),  # type: ignore[arg-type]
-        )
+                for index, keys in indexes.items()
+            ]
+        client.create_table(**request)
     return names
 
 

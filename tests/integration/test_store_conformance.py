@@ -6,8 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from ulid import ULID
-
 from orchestrator.model.items import (
     Absent,
     ApiKey,
@@ -29,6 +27,7 @@ from orchestrator.model.progress import Counts, Leaf, Packed, Tally, pack_leaf, 
 from orchestrator.model.states import JobState, Outcome, StopReason, TaskState
 from orchestrator.model.wire import RunningTask, TaskError
 from orchestrator.service.ports import JobGuard, Refused, Store
+from ulid import ULID
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 LATER = datetime(2031, 1, 1, tzinfo=UTC)
@@ -338,7 +337,7 @@ def test_a_start_counts_once_a_receive_and_makes_the_first_row(store: Store, job
     assert store.add_start(job_id, 0, 2, 1, "m#2", LATER) is None
     first = store.add_start(job_id, 0, 1, 1, "m#2", LATER)
     assert first is not None
-    assert (first.state, first.attempt, first.starts) == (TaskState.PENDING, 1, {"m#2"})
+    assert (first.state, first.attempt, first.starts) == (TaskState.PENDING, 1, frozenset({"m#2"}))
     store.add_start(job_id, 0, 1, 1, "m#2", LATER)
     second = store.add_start(job_id, 0, 1, 1, "m#3", LATER)
     assert second is not None
@@ -450,9 +449,7 @@ def test_workers_and_what_they_run(store: Store, job_id: str) -> None:
     assert store.put_worker(worker) is None
     assert store.put_worker(replace(worker, jobs=frozenset())) == worker
     task = RunningTask(job=job_id, index=3, attempt=1, since_ms=5, progress=0.5)
-    running = Running(
-        job_id=job_id, worker_id="w", tasks=(task,), seen_at=NOW, expires_at=LATER
-    )
+    running = Running(job_id=job_id, worker_id="w", tasks=(task,), seen_at=NOW, expires_at=LATER)
     store.put_running(running)
     store.put_running(replace(running, worker_id="gone", expires_at=NOW))
     assert store.list_running(job_id, NOW) == [running]

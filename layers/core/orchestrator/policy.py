@@ -35,7 +35,9 @@ class RetryRule(_Rules):
     """What to do on failures that match all given conditions; of a job's rules the first match wins."""
 
     error_type: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    message_pattern: Annotated[str, Field(min_length=1, max_length=_PATTERN_MAX_CHARS)] | None = None
+    message_pattern: Annotated[str, Field(min_length=1, max_length=_PATTERN_MAX_CHARS)] | None = (
+        None
+    )
     exit_code: Annotated[int, Field(ge=-64, le=255)] | None = None
     outcome: Literal["failed", "timed_out", "out_of_memory", "crashed", "bad_result"] | None = None
     action: Literal["retry", "fail"]
@@ -55,10 +57,14 @@ class RetryRule(_Rules):
         return (
             (self.outcome is None or self.outcome == outcome)
             and (self.error_type is None or (error is not None and error.type == self.error_type))
-            and (self.exit_code is None or (error is not None and error.exit_code == self.exit_code))
+            and (
+                self.exit_code is None or (error is not None and error.exit_code == self.exit_code)
+            )
             and (
                 self.message_pattern is None
-                or (error is not None and re.search(self.message_pattern, error.message) is not None)
+                or (
+                    error is not None and re.search(self.message_pattern, error.message) is not None
+                )
             )
         )
 

@@ -100,9 +100,9 @@ class SubmitJobIn(_Body):
     tasks: Tasks
     parameters: Annotated[JsonValue, _at_most(PARAMETERS_MAX_BYTES)] = None
     retry: Retry = Retry()
-    timeout_seconds: Annotated[
-        float, Field(gt=0, le=MAX_TIMEOUT_SECONDS, allow_inf_nan=False)
-    ] = DEFAULT_TIMEOUT_SECONDS
+    timeout_seconds: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS, allow_inf_nan=False)] = (
+        DEFAULT_TIMEOUT_SECONDS
+    )
     deadline_seconds: (
         Annotated[float, Field(ge=1, le=DEADLINE_MAX_SECONDS, allow_inf_nan=False)] | None
     ) = None

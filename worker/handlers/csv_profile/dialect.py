@@ -27,6 +27,8 @@ class Dialect:
     quote: str
     header: bool
     names: tuple[str, ...] = ()
+    header_fields: int = 0
+    """Fields of the header record: one less than names where R wrote row names without a name."""
 
     def reader(self, lines: Iterable[str]) -> csv._reader:
         """Return the records of `lines`, as lists of fields."""
@@ -51,13 +53,26 @@ def with_names(dialect: Dialect, rows: list[list[str]], header: bool | None = No
     """Decide about the header, and name the columns."""
     if not rows:
         return dialect
-    width = _usual_width(rows[1:] or rows)
-    first = rows[0]
+    width = _width(rows)
+    while len(rows) > 1 and len(rows[0]) != width and not _lacks_row_names(rows[0], width):
+        rows = rows[1:]  # a preamble, such as a comment
     has = _has_header(rows) if header is None else header
-    if has and len(first) == width - 1:
-        first = ["", *first]  # as R's write.table does: row names without a name
-    given = first if has else [""] * width
-    return replace(dialect, header=has, names=_unique(given))
+    given = rows[0] if has else [""] * width
+    size = len(given) if has else 0
+    if has and _lacks_row_names(given, width):
+        given = ["", *given]
+    return replace(dialect, header=has, names=_unique(given), header_fields=size)
+
+
+def _width(rows: list[list[str]]) -> int:
+    """The first record's, if a good part of the others agree; else what most have."""
+    agree = sum(len(row) == len(rows[0]) for row in rows[1:])
+    return len(rows[0]) if agree >= 0.3 * len(rows[1:]) else _usual_width(rows[1:])
+
+
+def _lacks_row_names(header: list[str], width: int) -> bool:
+    """R's write.table writes a header that is one shorter than the rows."""
+    return len(header) == width - 1 > 1
 
 
 def sample_rows(sample: str, dialect: Dialect, *, whole: bool) -> list[list[str]]:

@@ -22,6 +22,7 @@ BOOLEANS = {
     "boolean t": ("f", "t"),
     "boolean y": ("n", "y"),
 }
+LETTERS = {"boolean t", "boolean y"}
 DATES = {
     "date": "%Y-%m-%d",
     "date /": "%Y/%m/%d",

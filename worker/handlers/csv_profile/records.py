@@ -67,7 +67,7 @@ def batches(pieces: Iterable[str], dialect: Dialect, seen: Lines) -> Iterator[li
                 batch.append(row)
             elif row == [_END]:
                 break
-            elif header and not is_blank(row):
+            elif header and len(row) == dialect.header_fields:
                 header = False
             else:
                 seen.set_aside(start, width, row)

@@ -55,8 +55,8 @@ class Tally:
         crowded = self._crowded(merged)
         if crowded:
             if not self.spilled:
-                self._feed(merged)
                 self.spilled = True
+                self._feed(merged)
             self.pruned |= crowded
             order = _n.rank("ordinal", descending=True).over("col")
             self.values = merged.filter(order <= self.limit // 2)
@@ -81,7 +81,7 @@ class Tally:
         self.moments = _joined(self.moments, _moments(ranks), ["kind", "col"], _MOMENTS)
         finite = ranks.filter(_x.is_not_null())
         self.ranks = self._squeezed(_joined(self.ranks, finite, ["kind", "col", "x"], [_n.sum()]))
-        if self.spilled or self._crowded(present):
+        if self.spilled:
             self.hashes = _smallest(self.hashes, present)
 
     def _squeezed(self, ranks: pl.DataFrame) -> pl.DataFrame:

@@ -18,14 +18,17 @@ class Undecodable(Exception):
         self.around = around
 
 
-def decoded(blocks: Iterable[bytes], encoding: str) -> Iterator[str]:
-    """Yield the text of `blocks`. Raises Undecodable."""
+def decoded(blocks: Iterable[bytes], encoding: str, *, final: bool = True) -> Iterator[str]:
+    """Yield the text of `blocks`; without `final` the last one may end within a character.
+
+    Raises Undecodable.
+    """
     decoder = codecs.getincrementaldecoder(encoding)()
     block = b""
     try:
         for block in blocks:
             yield decoder.decode(block)
-        yield decoder.decode(b"", final=True)
+        yield decoder.decode(b"", final=final)
     except UnicodeDecodeError as error:
         raise Undecodable(block, str(error)) from error
 

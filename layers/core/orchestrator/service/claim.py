@@ -92,19 +92,17 @@ def _split(deps: Deps, job: Job, message: ClaimMessage, rest: list[int]) -> _Ver
     return "drop"
 
 
-def _start(
-    deps: Deps, job: Job, worker_id: str, message: ClaimMessage, index: int
-) -> _Verdict:
+def _start(deps: Deps, job: Job, worker_id: str, message: ClaimMessage, index: int) -> _Verdict:
     """Count one start of a single task; above the budget the task is held to kill its workers."""
     key = start_key(message.message_id, message.receive_count)
-    row = deps.store.add_start(
-        job.job_id, index, message.gen, message.attempt, key, expiry(deps)
-    )
+    row = deps.store.add_start(job.job_id, index, message.gen, message.attempt, key, expiry(deps))
     if row is None:
         return "drop"
     if len(row.starts) <= INFRASTRUCTURE_BUDGET:
         return Run(run=[index])
-    lost = worker_lost(deps, job, index, message.attempt, f"{len(row.starts) + 1} workers were lost")
+    lost = worker_lost(
+        deps, job, index, message.attempt, f"{len(row.starts) + 1} workers were lost"
+    )
     settle(deps, job, worker_id, [Settling(lost)])
     return "drop"
 

@@ -142,7 +142,9 @@ def send_token(deps: Deps, job: Job) -> None:
     if job.token is not None:
         stopping = job.state is JobState.STOPPING
         sent = deps.machine.send_success(job.token, {"stopping": stopping, "superseded": False})
-        deps.journal.event("job.woken", job_id=job.job_id, gen=job.gen, tenant=job.tenant, sent=sent)
+        deps.journal.event(
+            "job.woken", job_id=job.job_id, gen=job.gen, tenant=job.tenant, sent=sent
+        )
 
 
 def stop_job(deps: Deps, job_id: str, gen: int, reason: StopReason, by: str) -> Job | None:

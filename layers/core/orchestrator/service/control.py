@@ -88,7 +88,9 @@ def _choose(deps: Deps, job: Job, root: Root, body: RetryJobIn) -> list[int]:
         nodes = {node_of(index) for index in asked}
     else:
         nodes = {n for n in root.nodes if root.node_tally(n).finals > root.node_tally(n).ok}
-        asked = [i for n in sorted(nodes) for i in range(n * NODE_SIZE, min((n + 1) * NODE_SIZE, total))]
+        asked = [
+            i for n in sorted(nodes) for i in range(n * NODE_SIZE, min((n + 1) * NODE_SIZE, total))
+        ]
     leaves = {
         number: leaf
         for node in sorted(nodes)

@@ -73,16 +73,15 @@ def drained(deps: Deps, job_id: str, gen: int) -> dict[str, bool]:
     return {"drained": overdue or not deps.store.list_running(job_id, deps.now())}
 
 
-def stop_orchestration(deps: Deps, job_id: str, gen: int) -> dict[str, Sequence[int]]:
-    """Stop a job whose machine failed; return its nodes, all to be finished. Raises Superseded."""
+def stop_orchestration(deps: Deps, job_id: str, gen: int) -> None:
+    """Stop a job whose machine failed; one that is stopping or has moved on is left as it is."""
     stop_job(deps, job_id, gen, StopReason.ORCHESTRATION, "machine")
-    return list_nodes(deps, job_id, gen)
 
 
 def list_nodes(deps: Deps, job_id: str, gen: int) -> dict[str, Sequence[int]]:
     """Return all nodes of a job. Raises Superseded."""
     job = current_job(deps, job_id, gen)
-    return {"all_nodes": list(nodes_of(job.total or 0))}
+    return {"nodes": list(nodes_of(job.total or 0))}
 
 
 def finish_node(deps: Deps, job_id: str, gen: int, node: int) -> dict[str, Any]:
@@ -228,4 +227,3 @@ def _set_final(deps: Deps, job: Job, event: JobEvent, counts: Counts, ref: str) 
         )
         deps.journal.count(f"Jobs{state.title()}")
     return state
-

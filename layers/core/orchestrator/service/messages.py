@@ -52,7 +52,9 @@ def _message(
         timeout_seconds=Policy.load(job.policy).timeout_seconds,
         inputs=inline,
         inputs_ref=(
-            InputsRef(key=part.key, start=part.start) if part is not None and inline is None else None
+            InputsRef(key=part.key, start=part.start)
+            if part is not None and inline is None
+            else None
         ),
     )
 
@@ -74,9 +76,7 @@ def send_tasks(deps: Deps, job: Job, attempts: Mapping[int, int], per_message: i
     )
 
 
-def send_again(
-    deps: Deps, job: Job, tasks: Iterable[tuple[Sequence[int], int, int]]
-) -> None:
+def send_again(deps: Deps, job: Job, tasks: Iterable[tuple[Sequence[int], int, int]]) -> None:
     """Send (indexes, attempt, delay in seconds) as one message each, inputs by reference. Raises SendFailed.
 
     Such tasks are few: a reference saves the control plane from reading their inputs once more.

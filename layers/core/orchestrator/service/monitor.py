@@ -43,5 +43,3 @@ def _keep_token(deps: Deps, job_id: str, gen: int, exec: int, token: str) -> Job
         if job.exec != exec:
             break
     raise Superseded(f"execution {exec} of {job_id} is not the job's own any more")
-
-

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.errors import Superseded
-from orchestrator.model.ids import nodes_of
 from orchestrator.model.items import Job
 from orchestrator.model.states import JobEvent, state_after, states_before
 from orchestrator.service.commit import expiry
@@ -24,7 +23,7 @@ def current_job(deps: Deps, job_id: str, gen: int) -> Job:
 
 
 def plan_tasks(deps: Deps, job_id: str, gen: int, exec: int) -> dict[str, Sequence[int]]:
-    """Return the nodes to create (`nodes`) and all nodes of the job (`all_nodes`). Raises Superseded."""
+    """Return the nodes that hold tasks of this generation. Raises Superseded."""
     job = current_job(deps, job_id, gen)
     plan = _existing_plan(deps, job) or _write_plan(deps, job_id)
     job = _planned(deps, job, plan)
@@ -39,7 +38,7 @@ def plan_tasks(deps: Deps, job_id: str, gen: int, exec: int) -> dict[str, Sequen
         chosen=selection.count,
         request_id=job.request_id,
     )
-    return {"nodes": selection.nodes, "all_nodes": list(nodes_of(plan.total))}
+    return {"nodes": selection.nodes}
 
 
 def _existing_plan(deps: Deps, job: Job) -> Plan | None:

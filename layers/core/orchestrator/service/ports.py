@@ -87,12 +87,10 @@ class Store(Protocol):
         ...
 
     def get_jobs_and_roots(self, job_ids: Sequence[str]) -> list[tuple[Job, Root]]:
-        """Read up to 50 jobs in the given order by batch reads (eventually consistent); gone ones are left out."""
+        """Read up to 50 jobs in the given order (eventually consistent); gone ones are left out."""
         ...
 
-    def update_job(
-        self, job_id: str, guard: JobGuard, **changes: Unpack[JobChanges]
-    ) -> Job | None:
+    def update_job(self, job_id: str, guard: JobGuard, **changes: Unpack[JobChanges]) -> Job | None:
         """Change JOB where `guard` holds and return it as it then is, else None."""
         ...
 
@@ -150,12 +148,11 @@ class Store(Protocol):
         self, job_id: str, leaf: int, gen: int, chosen: frozenset[int], expires_at: datetime
     ) -> Leaf | None:
         """Take `chosen` out of failed, cancelled and skipped, add them to retry, remove closed, set gen,
-        1 to ver; if leaf.gen < gen and closed = done."""
+        1 to ver; if leaf.gen < gen and closed = done.
+        """
         ...
 
-    def begin_close(
-        self, job_id: str, leaf: int, gen: int, expires_at: datetime
-    ) -> Leaf | None:
+    def begin_close(self, job_id: str, leaf: int, gen: int, expires_at: datetime) -> Leaf | None:
         """Set closed = closing and gen, 1 to ver; if absent, or (leaf.gen <= gen and not closed)."""
         ...
 
@@ -179,7 +176,7 @@ class Store(Protocol):
         ...
 
     def push_leaf(self, job_id: str, leaf: int, packed: int, expires_at: datetime) -> Node:
-        """Set the leaf's slot in its node where absent or smaller, ADD ver 1; return NODE as it then stands, either way."""
+        """Set the leaf's slot where absent or smaller, ADD ver 1; return NODE as it then stands."""
         ...
 
     # TASK
@@ -199,7 +196,8 @@ class Store(Protocol):
         self, job_id: str, index: int, gen: int, attempt: int, key: str, expires_at: datetime
     ) -> TaskRow | None:
         """ADD `key` to starts if the row is of this gen and attempt and not final; an absent row is made
-        (PENDING) where both are 1. Return the row, None where refused."""
+        (PENDING) where both are 1. Return the row, None where refused.
+        """
         ...
 
     def refund_start(self, job_id: str, index: int, gen: int, attempt: int, key: str) -> None:
@@ -322,7 +320,7 @@ class Machine(Protocol):
         ...
 
     def status(self, job_id: str, gen: int, exec: int) -> str | None:
-        """Return Step Functions' status of it (RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED), None where absent."""
+        """Return its status (RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED), None where absent."""
         ...
 
     def stop(self, job_id: str, gen: int, exec: int, cause: str) -> None:

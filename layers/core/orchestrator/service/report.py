@@ -65,9 +65,7 @@ def complete(deps: Deps, body: CompleteIn) -> CompleteOut:
     return CompleteOut(reports=statuses, unstarted=given)
 
 
-def complete_one(
-    deps: Deps, text: str, body: SingleReport, worker_id: str
-) -> ReportStatus:
+def complete_one(deps: Deps, text: str, body: SingleReport, worker_id: str) -> ReportStatus:
     """Take one report. Raises NotFound where the task id is malformed."""
     key = parse_task_id(text)
     if key is None:
@@ -219,15 +217,11 @@ def _next_row(deps: Deps, job: Job, worker_id: str, item: Settling) -> TaskRow:
     )
     if not isinstance(verdict.then, Finish):
         due_at = verdict.then.due_at
-        return replace(
-            ended, state=TaskState.RETRYING, attempt=report.attempt + 1, due_at=due_at
-        )
+        return replace(ended, state=TaskState.RETRYING, attempt=report.attempt + 1, due_at=due_at)
     if not verdict.then.succeeded:
         return ended
     inline = None if report.result is None else encode_json(report.result).decode()
-    return replace(
-        ended, state=TaskState.SUCCEEDED, result=inline, result_ref=report.result_ref
-    )
+    return replace(ended, state=TaskState.SUCCEEDED, result=inline, result_ref=report.result_ref)
 
 
 def _put_outbox(deps: Deps, job: Job, settlings: Iterable[Settling]) -> None:
@@ -266,7 +260,10 @@ _QUIET = (Outcome.SUCCEEDED,)
 
 def _journal(deps: Deps, job: Job, worker_id: str, settlings: Sequence[Settling]) -> None:
     """Log one line a batch, and one for each task that did not succeed."""
-    tally = {status: sum(s.status == status for s in settlings) for status in {s.status for s in settlings}}
+    tally = {
+        status: sum(s.status == status for s in settlings)
+        for status in {s.status for s in settlings}
+    }
     indexes = sorted(item.report.index for item in settlings)
     deps.journal.event(
         "reports.settled",

@@ -100,7 +100,8 @@ def restart(deps: Deps, job: Job, status: str) -> None:
         exec=job.exec + 1,
         token=None,
         checks=0,
-        next_check_at=deps.now() + timedelta(seconds=CHECK_MAX_SECONDS if exhausted else CHECK_SECONDS),
+        next_check_at=deps.now()
+        + timedelta(seconds=CHECK_MAX_SECONDS if exhausted else CHECK_SECONDS),
     )
     if again is None:
         return

@@ -111,9 +111,7 @@ def _matching(
     ]
 
 
-def _read(
-    deps: Deps, job: Job, node: int, numbers: list[int]
-) -> Iterator[tuple[int, Leaf | None]]:
+def _read(deps: Deps, job: Job, node: int, numbers: list[int]) -> Iterator[tuple[int, Leaf | None]]:
     for number in numbers[:_MANY_LEAVES]:
         yield number, deps.store.get_leaf(job.job_id, number)
     if numbers[_MANY_LEAVES:]:

@@ -108,7 +108,11 @@ def job_value(row: JobRow) -> Job:
         for name in Job.__dataclass_fields__
         if name not in ("state", "stop", "final_counts", "tags")
     }
-    stop = Stop(reason=StopReason(row.stop[0]), by=row.stop[1], at=moment(row.stop[2])) if row.stop else None
+    stop = (
+        Stop(reason=StopReason(row.stop[0]), by=row.stop[1], at=moment(row.stop[2]))
+        if row.stop
+        else None
+    )
     return Job(
         state=JobState(row.state),
         stop=stop,

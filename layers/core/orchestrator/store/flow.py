@@ -30,9 +30,7 @@ class FlowStore:
         batch_write(
             self._outbox,
             [
-                put_request(
-                    self._outbox(*key, due_at=item.due_at, expires_at=item.expires_at)
-                )
+                put_request(self._outbox(*key, due_at=item.due_at, expires_at=item.expires_at))
                 for key, item in {outbox_key(item): item for item in items}.items()
             ],
         )

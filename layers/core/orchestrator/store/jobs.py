@@ -70,13 +70,13 @@ class JobsStore:
                 roots[root.pk.removeprefix("J#")] = root_value(root)
         return [(jobs[key], roots.get(key, Root())) for key in job_ids if key in jobs]
 
-    def update_job(
-        self, job_id: str, guard: JobGuard, **changes: Unpack[JobChanges]
-    ) -> Job | None:
+    def update_job(self, job_id: str, guard: JobGuard, **changes: Unpack[JobChanges]) -> Job | None:
         """Change JOB where `guard` holds; None where not."""
         values: dict[str, Any] = {**changes}
         actions = [
-            action for name, value in values.items() for action in self._actions(job_id, name, value)
+            action
+            for name, value in values.items()
+            for action in self._actions(job_id, name, value)
         ]
         if "state" in changes:
             tenant = self._tenant_of(job_id)

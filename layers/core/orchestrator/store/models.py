@@ -1,4 +1,4 @@
-"""The items of the three tables as PynamoDB models. Names of task attributes are short: rows stay below 1 KB."""
+"""The items of the three tables as PynamoDB models; a task's attribute names are short (rows below 1 KB)."""
 
 from __future__ import annotations
 

@@ -151,6 +151,3 @@ class ProgressStore:
             field.does_not_exist() | (field < packed),
         )
         return node_value(model.from_raw_data(item)) if item is not None else Node()
-
-
-

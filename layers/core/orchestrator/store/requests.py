@@ -36,7 +36,9 @@ def until_done[T](items: Sequence[T], attempt: Callable[[Sequence[T]], Sequence[
         if not left:
             return
         time.sleep(random.random() * min(_BACKOFF_MAX_SECONDS, _BACKOFF_SECONDS * 2**number))
-    raise RuntimeError(f"DynamoDB left {len(left)} of {len(items)} items undone after {_TRIES} tries")
+    raise RuntimeError(
+        f"DynamoDB left {len(left)} of {len(items)} items undone after {_TRIES} tries"
+    )
 
 
 def dispatch(model: type[Model], operation: str, request: dict[str, Any]) -> dict[str, Any]:

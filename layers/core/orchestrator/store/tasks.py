@@ -94,9 +94,7 @@ class TasksStore:
         for number, (code, item) in zip(numbers, results, strict=True):
             answers[number] = None if code is None else self._refused(item)
 
-    def _read_refused(
-        self, writes: Sequence[TaskWrite], answers: list[Refused | None]
-    ) -> None:
+    def _read_refused(self, writes: Sequence[TaskWrite], answers: list[Refused | None]) -> None:
         """Read the rows that refused an insert: DynamoDB does not show them."""
         numbers = [number for number, answer in enumerate(answers) if answer == Refused(None)]
         keys = [task_key(writes[n].row.job_id, writes[n].row.index) for n in numbers]

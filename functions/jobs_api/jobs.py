@@ -1,0 +1,161 @@
+"""Routes of jobs: submit, list, read, tasks, results, cancel, retry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response, content_types
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
+
+from orchestrator.model.states import JobState, TaskState
+from orchestrator.service import control, read
+from orchestrator.service.submit import submit_job
+from orchestrator.service.views import JobOut, JobPage, ResultsOut, TaskOut, TaskPage
+from orchestrator.spec import RetryJobIn, SubmitJobIn
+from rest.conditional import conditional
+from rest.resolver import WithCaller, WithDeps, WithRequestId
+
+router = Router()
+
+JobIdPath = Annotated[str, Path(description="Id of the job, a ULID.")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Repeating a request with the same key and body does it once.",
+    ),
+]
+Cursor = Annotated[str | None, Query(max_length=500, description="next_cursor of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Entries on the page, at most.")]
+
+
+@router.post(
+    "/api/v1/jobs",
+    summary="Submit a job",
+    operation_id="submitJob",
+    tags=["jobs"],
+    status_code=201,
+    response_description="The job. 200 instead of 201 when the Idempotency-Key was seen before.",
+)
+def submit(
+    deps: WithDeps,
+    caller: WithCaller,
+    request_id: WithRequestId,
+    body: Annotated[SubmitJobIn, Body()],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[JobOut]:
+    """Create a job and start it."""
+    job, created = submit_job(
+        deps, caller, body, idempotency_key=idempotency_key, request_id=request_id
+    )
+    return Response(
+        status_code=201 if created else 200,
+        content_type=content_types.APPLICATION_JSON,
+        body=job,
+        # Relative (RFC 3986): right behind any stage, domain or CDN.
+        headers={"Location": f"jobs/{job.job_id}", "Cache-Control": "no-store"},
+    )
+
+
+@router.get("/api/v1/jobs", summary="List jobs", operation_id="listJobs", tags=["jobs"])
+def list_jobs(
+    deps: WithDeps,
+    caller: WithCaller,
+    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> JobPage:
+    """List the tenant's jobs, newest first."""
+    return read.list_jobs(deps, caller, state=state, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/api/v1/jobs/<job_id>",
+    summary="Read a job",
+    operation_id="getJob",
+    tags=["jobs"],
+    description="Has an ETag; If-None-Match answers 304 while nothing has changed.",
+    middlewares=[conditional],
+)
+def get_job(deps: WithDeps, caller: WithCaller, job_id: JobIdPath) -> JobOut:
+    """Return one job with its counts."""
+    return read.read_job(deps, caller, job_id)
+
+
+@router.get(
+    "/api/v1/jobs/<job_id>/tasks",
+    summary="List a job's tasks",
+    operation_id="listTasks",
+    tags=["tasks"],
+)
+def list_tasks(
+    deps: WithDeps,
+    caller: WithCaller,
+    job_id: JobIdPath,
+    state: Annotated[TaskState | None, Query(description="Only tasks in this state.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> TaskPage:
+    """List tasks by index; a page ends early where it would pass 1 MB."""
+    return read.list_tasks(deps, caller, job_id, state=state, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/api/v1/jobs/<job_id>/results",
+    summary="Links to a finished job's results",
+    operation_id="getResults",
+    tags=["jobs"],
+    cache_control="no-store",
+)
+def get_results(deps: WithDeps, caller: WithCaller, job_id: JobIdPath) -> ResultsOut:
+    """Return presigned links to the JSONL parts and the manifest."""
+    return read.job_results(deps, caller, job_id)
+
+
+@router.get(
+    "/api/v1/tasks/<task_id>", summary="Read a task", operation_id="getTask", tags=["tasks"]
+)
+def get_task(
+    deps: WithDeps,
+    caller: WithCaller,
+    task_id: Annotated[str, Path(description="Id of the task: {job_id}-{index}.")],
+) -> TaskOut:
+    """Return one task with its attempts."""
+    return read.read_task(deps, caller, task_id)
+
+
+@router.post(
+    "/api/v1/jobs/<job_id>/cancel",
+    summary="Cancel a job",
+    operation_id="cancelJob",
+    tags=["jobs"],
+    status_code=202,
+)
+def cancel_job(deps: WithDeps, caller: WithCaller, job_id: JobIdPath) -> JobOut:
+    """Tell a job to stop; handlers hear it within a heartbeat."""
+    return control.cancel_job(deps, caller, job_id)
+
+
+@router.post(
+    "/api/v1/jobs/<job_id>/retry",
+    summary="Retry a job's tasks",
+    operation_id="retryJob",
+    tags=["jobs"],
+    status_code=202,
+)
+def retry_job(
+    deps: WithDeps,
+    caller: WithCaller,
+    request_id: WithRequestId,
+    job_id: JobIdPath,
+    body: Annotated[RetryJobIn, Body()] = RetryJobIn(),  # noqa: B008 - frozen
+    idempotency_key: IdempotencyKey = None,
+) -> JobOut:
+    """Reopen a finished job for all tasks that did not succeed, or for those listed."""
+    return control.retry_job(
+        deps, caller, job_id, body, idempotency_key=idempotency_key, request_id=request_id
+    )

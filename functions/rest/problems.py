@@ -1,0 +1,84 @@
+"""Errors as answers: application/problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from pydantic import BaseModel
+
+from orchestrator.errors import FieldError, InvalidField, Problem, cut
+
+CONTENT_TYPE = "application/problem+json"
+ERRORS_MAX = 20
+"""Field errors shown: enough to act on, and bounded whatever was sent."""
+RETRY_AFTER_SECONDS = 5
+_SHOW_NOTHING = frozenset({"missing"})
+"""Errors whose input is the whole object around the field."""
+
+
+class FieldErrorOut(BaseModel):
+    """One broken rule: where, which, and what was seen instead (cut to 80 characters)."""
+
+    field: str
+    rule: str
+    seen: str | None = None
+
+
+class ProblemOut(BaseModel):
+    """Any error (RFC 9457). `code` is stable and for programs; `action` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    action: str | None = None
+    instance: str | None = None
+    errors: list[FieldErrorOut] | None = None
+
+
+def answer_problem(problem: Problem, request_id: str) -> Response[str]:
+    """Return the answer that tells `problem`."""
+    headers: dict[str, str | list[str]] = {"Cache-Control": "no-store"}
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if problem.status == 429:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return Response(
+        status_code=problem.status,
+        content_type=CONTENT_TYPE,
+        body=json.dumps(problem.body(f"urn:request:{request_id}"), ensure_ascii=False),
+        headers=headers,
+    )
+
+
+def invalid_fields(errors: Sequence[Mapping[str, Any]]) -> InvalidField:
+    """Return the problem that tells what validation found."""
+    fields = [_field_error(error) for error in errors[:ERRORS_MAX]]
+    names = ", ".join(dict.fromkeys(field.field for field in fields))
+    more = f" (the first {ERRORS_MAX} of {len(errors)})" if len(errors) > ERRORS_MAX else ""
+    return InvalidField(
+        f"{names}: {fields[0].rule}{more}"
+        if len(fields) == 1
+        else f"these fields are wrong: {names}{more}",
+        action="Correct the fields named in `errors`; GET /api/v1/docs shows what each takes.",
+        fields=fields,
+    )
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    rule = str(error["msg"]).removeprefix("Value error, ")
+    seen = None if error["type"] in _SHOW_NOTHING else cut(error.get("input"))
+    return FieldError(field_path(error["loc"]), rule, seen)
+
+
+def field_path(loc: Sequence[str | int]) -> str:
+    """Return where a field is: ("body", "tasks", "items", 3) is `tasks.items[3]`."""
+    where, *rest = loc
+    path = ""
+    for step in rest:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
+    return path or str(where)

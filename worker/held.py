@@ -1,0 +1,41 @@
+"""A message that this worker holds: whose it is, what of it is unsettled, how old its lease is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from orchestrator.model.wire import JobInfo, TaskMessage
+from worker.log import ranges
+from worker.pool.orders import Orders
+from worker.ports import Received
+
+
+@dataclass(eq=False, slots=False, kw_only=True)
+class Held:
+    """A leased message. `unsettled`: its tasks that are neither answered nor given back.
+
+    `renewed_at` is taken before the call that renewed, on a clock that counts while the machine sleeps.
+    """
+
+    received: Received
+    message: TaskMessage
+    renewed_at: float
+    unsettled: set[int]
+    info: JobInfo | None = None
+    orders: Orders = field(default_factory=Orders)
+    ready_at: float = 0.0
+    began_at: float = 0.0
+
+    @cached_property
+    def names(self) -> dict[str, object]:
+        """The fields that every log line about this message has."""
+        return {
+            "job_id": self.message.job,
+            "tasks": ranges(self.message.tasks()),
+            "gen": self.message.gen,
+            "attempt": self.message.attempt,
+            "message_id": self.received.message_id,
+            "tenant": self.info.tenant if self.info else None,
+            "request_id": self.info.request_id if self.info else None,
+        }

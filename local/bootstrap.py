@@ -115,7 +115,7 @@ class Setup:
     def fetch_python(self) -> Path:
         """Have uv install Python 3.13 under `.local`; raise LocalError where it cannot."""
         folder = LOCAL / "python"
-        command = ["python", "install", "--quiet", "--no-bin", "--install-dir", folder]
+        command = ["python", "install", "--quiet", "--no-bin", "--install-dir", str(folder)]
         reason = ""
         for uv in _uv_commands():
             try:

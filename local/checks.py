@@ -47,7 +47,7 @@ def steps(command: str, arguments: Sequence[str]) -> dict[str, Sequence[str]]:
         "format": {"ruff format": (_PYTHON, "-m", "ruff", "format")},
         "bench": {"bench": (_PYTHON, "-m", "tests.bench", *arguments)},
         "openapi": {"openapi": (_PYTHON, "-m", "jobs_api.openapi", "docs/openapi.json")},
-        "docs": {"states": (_PYTHON, "-m", "tests.draw_states", "docs/states.md")},
+        "docs": {"states": (_PYTHON, "-m", "local.states_page")},
     }
     return commands[command]
 

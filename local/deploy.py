@@ -84,7 +84,8 @@ def deploy(scope: Scope, emulator: Emulator, template: Path, folder: Path) -> di
 def _sam(command: str, *arguments: str) -> list[str | Path]:
     """Return the command line of sam; as a module, since a script's first line takes no spaces."""
     python = venv_bin("sam") / "python"
-    return [python, "-m", "samcli", command, "--config-env", "local", *arguments]
+    config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
+    return [python, "-m", "samcli", command, *config, *arguments]
 
 
 def outputs(emulator: Emulator) -> dict[str, str]:

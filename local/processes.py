@@ -154,3 +154,5 @@ def stop_groups(
     for pgid in _wait(groups, grace_seconds, reap):
         _signal_group(pgid, signal.SIGKILL)
     _wait(groups, _KILL_WAIT_SECONDS, reap)
+    for child in reap.values():
+        child.poll()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-
-from pydantic import ValidationError
+from dataclasses import dataclass
 
 from orchestrator.errors import cut
 from orchestrator.model.wire import ClaimIn, ClaimMessage, ClaimOut, Run, TaskMessage
+from pydantic import ValidationError
+
 from worker.backoff import Backoff, growing_seconds
 from worker.held import Held
 from worker.jobs import Jobs, Verdict, judge
@@ -24,8 +25,18 @@ from worker.reporter import Reporter
 _MINUTE = 60.0
 _HIDDEN_MAX_SECONDS = 900.0
 _ALONE_FIRST_SECONDS = 5.0
+_PAUSE_MAX_SECONDS = 30.0
 _UNKNOWN_FIRST_SECONDS = 5.0
 _NAMES_MAX = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """Messages to be run, those to be run each by itself, and how long to receive nothing."""
+
+    run: list[Held]
+    alone: list[Held]
+    pause_seconds: float
 
 
 class Admission:
@@ -53,26 +64,28 @@ class Admission:
         self._stopping = stopping
         self._unknown: dict[str, None] = {}
         self._malformed: dict[str, None] = {}
-        self.alone = False
-        self.pause_seconds = 0.0
 
     @property
     def unknown_handlers(self) -> list[str]:
         """Names of handlers that messages asked for and this worker does not have."""
         return list(self._unknown)
 
-    def admit(self, received: Iterable[Received], received_at: float) -> list[Held]:
-        """Return the messages that are to be run; `alone` says that one must run by itself."""
-        self.alone, self.pause_seconds = False, 0.0
+    def admit(self, received: Iterable[Received], received_at: float) -> Admitted:
+        """Decide about each message; all but those returned are dealt with."""
         messages = [held for each in received if (held := self._read(each, received_at))]
         messages = [held for held in messages if self._has_handler(held)]
-        messages = self._without_busy_singles(messages)
+        messages, pause_seconds = self._without_busy_singles(messages)
         asked = [held for held in messages if self._must_ask(held)]
         answer = self._claim(asked)
         if answer is None:
             self._leave(asked, "its claim was not answered")
             messages = [held for held in messages if held not in asked]
-        return [held for held in messages if self._is_to_run(held, answer)]
+        to_run = [held for held in messages if self._is_to_run(held, answer)]
+        return Admitted(
+            run=[held for held in to_run if not _is_redelivered(held)],
+            alone=[held for held in to_run if _is_redelivered(held)],
+            pause_seconds=pause_seconds,
+        )
 
     def _read(self, received: Received, received_at: float) -> Held | None:
         """A malformed message is left to reach the dead-letter queue, and logged once."""
@@ -103,7 +116,7 @@ class Admission:
         self._leases.put_back(held, seconds, f"this worker has no handler {cut(name)!r}")
         return False
 
-    def _without_busy_singles(self, messages: list[Held]) -> list[Held]:
+    def _without_busy_singles(self, messages: list[Held]) -> tuple[list[Held], float]:
         """Put back redelivered single tasks, unless this is the only message that is held.
 
         Such a task may have killed its worker. It runs alone, so that it takes no others along and
@@ -111,17 +124,16 @@ class Admission:
         work for a moment, so as to become so.
         """
         singles = [held for held in messages if _is_redelivered(held) and len(held.unsettled) == 1]
-        if not singles:
-            return messages
         others = len(self._leases.all()) - len(singles)
         put_back = singles if others else singles[1:]
+        pause_seconds = 0.0
         for held in put_back:
             seconds = growing_seconds(
                 held.received.receive_count - 1, _ALONE_FIRST_SECONDS, _HIDDEN_MAX_SECONDS
             )
-            self.pause_seconds = max(self.pause_seconds, min(seconds, 6 * _ALONE_FIRST_SECONDS))
+            pause_seconds = max(pause_seconds, min(seconds, _PAUSE_MAX_SECONDS))
             self._leases.put_back(held, seconds, "redelivered, to run alone")
-        return [held for held in messages if held not in put_back]
+        return [held for held in messages if held not in put_back], pause_seconds
 
     def _must_ask(self, held: Held) -> bool:
         return _is_redelivered(held) or self._jobs.must_ask(held.message)
@@ -164,7 +176,6 @@ class Admission:
         else:
             if isinstance(told, Run):
                 held.unsettled.intersection_update(told.run)
-                self.alone = True
             return True
         return False
 

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from worker.clock import Clock
 from worker.held import Held
 
 RECEIVE_MAX = 10
@@ -19,7 +20,7 @@ _WEIGHT = 0.2
 class Dispatch:
     """A queue with as many places as the slots need. Safe to use from all threads."""
 
-    def __init__(self, slots: int, clock: Callable[[], float]) -> None:
+    def __init__(self, slots: int, clock: Clock) -> None:
         self._clock = clock
         self._free = slots
         self._slots = slots
@@ -52,7 +53,9 @@ class Dispatch:
         with self._changed:
             self._free += 1
             known = self._message_seconds
-            self._message_seconds = seconds if known is None else known + _WEIGHT * (seconds - known)
+            self._message_seconds = (
+                seconds if known is None else known + _WEIGHT * (seconds - known)
+            )
             self._changed.notify_all()
 
     def room(self) -> int:

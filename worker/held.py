@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from orchestrator.model.wire import JobInfo, TaskMessage
+
 from worker.log import ranges
 from worker.pool.orders import Orders
 from worker.ports import Received

@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 from orchestrator.model.states import JobState
 from orchestrator.model.wire import JobInfo, JobStatus, TaskMessage
+from worker.clock import Clock
 
 FRESH_SECONDS = 10.0
 _JOBS_MAX = 1_000
@@ -32,7 +33,7 @@ def judge(message: TaskMessage, info: JobInfo | JobStatus | None) -> Verdict:
 class Jobs:
     """Job infos by job, each with its age. Safe to use from all threads."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, tuple[JobInfo, float]] = {}

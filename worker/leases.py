@@ -8,20 +8,15 @@ handler is killed, nothing is reported, nothing is deleted: the message is someo
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 from itertools import batched
 
+from worker.clock import Clock
 from worker.held import Held
 from worker.log import Log
 from worker.ports import TaskQueue, Unavailable
 
 BATCH = 10
-
-
-def lease_clock() -> float:
-    """Return seconds on a clock that only goes forward and counts while the machine sleeps."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Leases:
@@ -32,7 +27,7 @@ class Leases:
         queue: TaskQueue,
         log: Log,
         lease_seconds: float,
-        clock: Callable[[], float] = lease_clock,
+        clock: Clock,
     ) -> None:
         self._queue = queue
         self._log = log
@@ -72,7 +67,7 @@ class Leases:
         """Renew the leases that are due; called a few times in each third."""
         due_before = self.clock() - self._lease_seconds / 4
         due = [held for held in self.all() if self.ours(held) and held.renewed_at <= due_before]
-        for batch in batched(due, BATCH):
+        for batch in batched(due, BATCH, strict=False):
             self._renew(batch)
 
     def _renew(self, batch: Iterable[Held]) -> None:

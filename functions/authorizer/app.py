@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _SCHEME = "bearer "
 
 
-class Unauthorized(Exception):  # noqa: N818 - API Gateway answers 401 to this message alone
-    """No key, or one that is not known; any other message, or a Deny, would be a 500 or a 403."""
+class Unauthorized(Exception):
+    """No key, or an unknown one: API Gateway answers 401 to this very message, else 500."""
 
     def __init__(self) -> None:
         super().__init__("Unauthorized")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response, content_types
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 
 from orchestrator.model.states import JobState, TaskState
@@ -14,9 +13,9 @@ from orchestrator.service.submit import submit_job
 from orchestrator.service.views import JobOut, JobPage, ResultsOut, TaskOut, TaskPage
 from orchestrator.spec import RetryJobIn, SubmitJobIn
 from rest.conditional import conditional
-from rest.resolver import WithCaller, WithDeps, WithRequestId
+from rest.resolver import WithCaller, WithDeps, WithRequestId, make_router
 
-router = Router()
+router = make_router()
 
 JobIdPath = Annotated[str, Path(description="Id of the job, a ULID.")]
 IdempotencyKey = Annotated[
@@ -25,7 +24,7 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
+        pattern=r"^[\x20-\x7e]+$",
         description="Repeating a request with the same key and body does it once.",
     ),
 ]

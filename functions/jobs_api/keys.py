@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response, content_types
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 
 from orchestrator.service import access
 from orchestrator.service.access import MintKeyIn
 from orchestrator.service.views import KeyList, MintedKey
-from rest.resolver import WithDeps, WithSigner
+from rest.resolver import WithDeps, WithSigner, make_router
 
-router = Router()
-SIGNED: list[dict[str, list[str]]] = [{"SigV4": []}]
+router = make_router()
 
 
 @router.post(
@@ -23,7 +21,6 @@ SIGNED: list[dict[str, list[str]]] = [{"SigV4": []}]
     operation_id="mintKey",
     tags=["keys"],
     status_code=201,
-    security=SIGNED,
     response_description="The key; its secret is shown this once.",
 )
 def mint_key(
@@ -43,7 +40,6 @@ def mint_key(
     summary="List API keys",
     operation_id="listKeys",
     tags=["keys"],
-    security=SIGNED,
     cache_control="no-store",
 )
 def list_keys(deps: WithDeps) -> KeyList:
@@ -57,7 +53,6 @@ def list_keys(deps: WithDeps) -> KeyList:
     operation_id="revokeKey",
     tags=["keys"],
     status_code=204,
-    security=SIGNED,
     response_description="Revoked; the authorizer may still know the key for 60 seconds.",
 )
 def revoke_key(

@@ -7,10 +7,11 @@ import json
 from typing import Literal
 
 from aws_lambda_powertools.event_handler import Response, content_types
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import BaseModel
 
-router = Router()
+from rest.resolver import make_router
+
+router = make_router()
 CACHE = "public, max-age=300"
 
 

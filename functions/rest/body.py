@@ -1,4 +1,4 @@
-"""Strict JSON: what two parsers could read in two ways is refused, with the place and the reason."""
+"""Strict JSON: what two parsers could read in two ways is refused, with place and reason."""
 
 from __future__ import annotations
 
@@ -91,6 +91,6 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _refuse_lone_surrogates(value: dict[str, Any]) -> None:
-    """Refuse half a character (such as "\\ud800"): it cannot be written as UTF-8 again."""
+    """Refuse half a character, an escape from d800 to dfff alone: UTF-8 cannot hold it."""
     if _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         raise _refusal("body", "escapes name whole characters, not half a surrogate pair", None)

@@ -59,11 +59,10 @@ def invalid_fields(errors: Sequence[Mapping[str, Any]]) -> InvalidField:
     """Return the problem that tells what validation found."""
     fields = [_field_error(error) for error in errors[:ERRORS_MAX]]
     names = ", ".join(dict.fromkeys(field.field for field in fields))
-    more = f" (the first {ERRORS_MAX} of {len(errors)})" if len(errors) > ERRORS_MAX else ""
+    more = f" and {len(errors) - ERRORS_MAX} more" if len(errors) > ERRORS_MAX else ""
+    one = f"{names}: {fields[0].rule}"
     return InvalidField(
-        f"{names}: {fields[0].rule}{more}"
-        if len(fields) == 1
-        else f"these fields are wrong: {names}{more}",
+        one if len(fields) == 1 else f"these fields are wrong: {names}{more}",
         action="Correct the fields named in `errors`; GET /api/v1/docs shows what each takes.",
         fields=fields,
     )

@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler import (
     Request,
     Response,
 )
+from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
@@ -42,6 +43,11 @@ def make_resolver() -> APIGatewayRestResolver:
 
     _answer_errors(app)
     return app
+
+
+def make_router() -> Router:
+    """Return a router: a part of a resolver's routes."""
+    return Router()  # type: ignore[no-untyped-call]
 
 
 def _answer_errors(app: APIGatewayRestResolver) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 
 from orchestrator.model.wire import (
@@ -20,10 +19,9 @@ from orchestrator.model.wire import (
     WorkerId,
 )
 from orchestrator.service import beat, claim, report
-from rest.resolver import WithDeps, WithSigner
+from rest.resolver import WithDeps, WithSigner, make_router
 
-router = Router()
-SIGNED: list[dict[str, list[str]]] = [{"SigV4": []}]
+router = make_router()
 
 
 class SingleStatus(Wire):
@@ -37,7 +35,6 @@ class SingleStatus(Wire):
     summary="Ask what is left to do of received messages",
     operation_id="claimTasks",
     tags=["workers"],
-    security=SIGNED,
 )
 def claim_tasks(deps: WithDeps, body: Annotated[ClaimIn, Body()]) -> ClaimOut:
     """Answer for each job its state, for each message what is to be run of it."""
@@ -49,7 +46,6 @@ def claim_tasks(deps: WithDeps, body: Annotated[ClaimIn, Body()]) -> ClaimOut:
     summary="Report a batch of tasks",
     operation_id="completeTasks",
     tags=["workers"],
-    security=SIGNED,
 )
 def complete_tasks(deps: WithDeps, body: Annotated[CompleteIn, Body()]) -> CompleteOut:
     """Take reports and tasks given back; repeating either is harmless."""
@@ -61,7 +57,6 @@ def complete_tasks(deps: WithDeps, body: Annotated[CompleteIn, Body()]) -> Compl
     summary="Report one task",
     operation_id="completeTask",
     tags=["workers"],
-    security=SIGNED,
 )
 def complete_task(
     deps: WithDeps,
@@ -78,7 +73,6 @@ def complete_task(
     summary="Say what a worker runs",
     operation_id="heartbeat",
     tags=["workers"],
-    security=SIGNED,
 )
 def heartbeat(
     deps: WithDeps,

@@ -5,10 +5,6 @@ from __future__ import annotations
 from boto3.session import Session
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from pydantic import BaseModel, ValidationError
-from urllib3 import PoolManager, Timeout
-from urllib3.exceptions import HTTPError
-
 from orchestrator.errors import cut
 from orchestrator.model.wire import (
     ClaimIn,
@@ -18,6 +14,10 @@ from orchestrator.model.wire import (
     HeartbeatIn,
     HeartbeatOut,
 )
+from pydantic import BaseModel, ValidationError
+from urllib3 import PoolManager, Timeout
+from urllib3.exceptions import HTTPError
+
 from worker.ports import ApiRefused, Unavailable
 
 _REFUSED = {400, 404, 405, 413, 415, 422}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from orchestrator.errors import OrchestratorError
 
+from worker.clock import Clock
 from worker.log import Log
 from worker.pool.orders import Wake
 from worker.pool.process import ChildProcess, PoolSettings
@@ -23,7 +24,7 @@ class Children:
     """One child at a time. Used by its slot's thread only: the child dies with that thread."""
 
     def __init__(
-        self, settings: PoolSettings, log: Log, clock: Callable[[], float] = time.monotonic
+        self, settings: PoolSettings, log: Log, clock: Clock
     ) -> None:
         self._settings = settings
         self._log = log

@@ -14,6 +14,7 @@ from itertools import count
 
 from orchestrator.model.states import Outcome
 
+from worker.clock import Clock
 from worker.ending import Ending, Failure
 from worker.frames import Frame
 from worker.pool import verdict
@@ -61,7 +62,7 @@ class Conversation:
         slow_at: float,
         wake: Wake,
         make_output: OutputMaker,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._child = child
         self._batch = batch

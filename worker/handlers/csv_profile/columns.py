@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -62,57 +62,69 @@ class _Tables:
     """Distinct counts, quantiles and frequent values of all columns, each found in one query."""
 
     def __init__(self, tally: Tally, types: dict[int, str]) -> None:
-        chosen = pl.DataFrame(
-            [(part, col, kind) for col, kind in types.items() for part in _parts(kind)],
-            schema={"kind": pl.String, "col": pl.UInt32, "type": pl.String},
-            orient="row",
-        )
-        ranks = tally.ranks.join(chosen, on=["kind", "col"]).group_by("col", "x").agg(_n.sum())
-        self.quantiles = {row["col"]: row for row in _quantiles(ranks).to_dicts()}
-        typed, texts = ranks, _texts(tally, types)
+        ranks = typed = _of_types(tally.ranks, types)
         if tally.spilled:
-            again = kinds.recognised(tally.values, decimal_comma=tally.decimal_comma)
-            again = again.filter(_x.is_not_null())
-            typed = again.join(chosen, on=["kind", "col"]).group_by("col", "x").agg(_n.sum())
-        self.top = _most(typed, "x") | _most(texts, "value")
-        self.distinct = {
-            col: size for table in (typed, texts) for col, size in table.group_by("col").len().rows()
-        }
+            kept = kinds.recognised(tally.values, decimal_comma=tally.decimal_comma)
+            typed = _of_types(kept.filter(_x.is_not_null()), types)
+        texts = [col for col, kind in types.items() if kind == "text"]
+        values = tally.values.filter(pl.col("col").is_in(texts) & ~kinds.nulls())
+        self.quantiles = _quantiles(ranks)
+        self.top: dict[int, list[tuple[Any, int]]] = {}
+        self.distinct: dict[int, int] = {}
+        for table, field in ((typed, "x"), (values, "value")):
+            ordered = table.sort("col", "n", field, descending=[False, True, False])
+            for col, part in _by_column(ordered):
+                self.top[col] = [(value, n) for _, value, n in part.head(TOP).rows()]
+                self.distinct[col] = part.height
         self.exact = set(types) - tally.pruned
         self.distinct |= {col: _estimate(tally, col) for col in tally.pruned}
+
+
+def _of_types(ranks: pl.DataFrame, types: dict[int, str]) -> pl.DataFrame:
+    """Return (col, x, n) of the kinds that make up the type of each column, ordered."""
+    chosen = pl.LazyFrame(
+        [(part, col) for col, kind in types.items() for part in _parts(kind)],
+        schema={"kind": pl.String, "col": pl.UInt32},
+        orient="row",
+    )
+    joined = ranks.lazy().join(chosen, on=["kind", "col"])
+    return joined.group_by("col", "x").agg(_n.sum()).sort("col", "x").collect()
 
 
 def _parts(kind: str) -> tuple[str, ...]:
     return (kinds.INTEGER, kinds.DECIMAL) if kind == kinds.DECIMAL else (kind,)
 
 
-def _texts(tally: Tally, types: dict[int, str]) -> pl.DataFrame:
-    texts = [col for col, kind in types.items() if kind == "text"]
-    return tally.values.filter(pl.col("col").is_in(texts) & ~kinds.nulls())
+def _by_column(ordered: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield the slice of each column of a table ordered by column."""
+    start = 0
+    for col, size in ordered.group_by("col").len().sort("col").rows():
+        yield col, ordered.slice(start, size)
+        start += size
 
 
-def _quantiles(ranks: pl.DataFrame) -> pl.DataFrame:
-    """Interpolate between the two nearest values, as R (type 7) and NumPy do by default."""
-    last = (_n.sum() - 1).cast(pl.Float64)
-    until = pl.col("until")
+def _quantiles(ranks: pl.DataFrame) -> dict[int, list[float]]:
+    """Interpolate between the two nearest values, as R (type 7) and NumPy do by default.
 
-    def at(q: float) -> pl.Expr:
-        below, share = (last * q).floor(), (last * q) % 1
-        low, high = (_x.filter(until > place).first() for place in (below, below + 1))
-        return (low * (1 - share) + high.fill_null(low) * share).alias(str(q))
-
-    ordered = ranks.sort("col", "x").with_columns(_n.cum_sum().over("col").alias("until"))
-    return ordered.group_by("col").agg(at(q) for q in QUANTILES)
-
-
-def _most(table: pl.DataFrame, field: str) -> dict[int, list[tuple[Any, int]]]:
-    ordered = table.sort("col", "n", field, descending=[False, True, False])
-    found: dict[int, list[tuple[Any, int]]] = defaultdict(list)
-    for col, value, n in ordered.group_by("col").head(TOP).select("col", field, "n").rows():
-        found[col].append((value, n))
+    A value stands for the n places up to its running total, counted through all columns.
+    """
+    places: list[int] = []
+    sizes = ranks.group_by("col").agg(_n.sum()).sort("col").rows()
+    start = 0
+    for _, size in sizes:
+        below = [math.floor((size - 1) * q) for q in QUANTILES]
+        places += [start + min(place, size - 1) for low in below for place in (low, low + 1)]
+        start += size
+    at = ranks["n"].cum_sum().search_sorted(pl.Series(places, dtype=pl.UInt64), "right")
+    x = iter(ranks["x"].gather(at).to_list())
     return {
-        col: sorted(pairs, key=lambda pair: (-pair[1], pair[0])) for col, pairs in found.items()
+        col: [a * (1 - share) + b * share for share, a, b in zip(_shares(size), x, x, strict=False)]
+        for col, size in sizes
     }
+
+
+def _shares(size: int) -> list[float]:
+    return [(size - 1) * q % 1 for q in QUANTILES]
 
 
 def _estimate(tally: Tally, col: int) -> int:
@@ -144,7 +156,7 @@ def _column(
 
 
 def _numeric(
-    kind: str, totals: dict[str, Any], rows: list[dict[str, Any]], quantiles: dict[str, float]
+    kind: str, totals: dict[str, Any], rows: list[dict[str, Any]], quantiles: list[float]
 ) -> dict[str, Json]:
     rows = [row for row in rows if row["n"]] or rows
     infinite = sum(row["infinite"] for row in rows)
@@ -158,8 +170,8 @@ def _numeric(
         found["mean"] = _finite(sum(row["mean"] * (row["n"] / count) for row in rows))
     if not kind.startswith("boolean"):
         found["quantiles"] = {
-            str(q): show(kinds.DECIMAL if kind == kinds.INTEGER else kind, quantiles[str(q)])
-            for q in QUANTILES
+            str(q): show(kinds.DECIMAL if kind == kinds.INTEGER else kind, x)
+            for q, x in zip(QUANTILES, quantiles, strict=True)
         }
     if kind == kinds.DECIMAL:
         found["not_finite"] = totals["nan"] + infinite

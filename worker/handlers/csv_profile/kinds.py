@@ -45,7 +45,7 @@ _SHAPES = {
 """Whole numbers of up to 15 digits, which a double holds exactly. Longer ones, and those with a
 leading zero, are codes rather than numbers."""
 
-type Table = pl.DataFrame
+type Table = pl.LazyFrame
 _value = pl.col("value")
 
 
@@ -59,19 +59,19 @@ def not_finite() -> pl.Expr:
     return _value.str.to_lowercase().is_in(NOT_FINITE)
 
 
-def recognised(table: Table, *, decimal_comma: bool = False) -> Table:
+def recognised(table: pl.DataFrame, *, decimal_comma: bool = False) -> pl.DataFrame:
     """Return (kind, col, x, n) of every value in every kind that knows it; infinities have null x."""
     word = _value.str.to_lowercase()
-    shaped = table.select(
+    shaped = table.with_columns(
         *(_value.str.contains(shape).alias(name) for name, shape in _SHAPES.items()),
         word.is_in(NOT_FINITE).alias("infinite"),
         word.is_in(list(_KIND_OF_WORD)).alias("word"),
     )
-    found: list[Table] = [table.clear().select(_kind(""), "col", _x(pl.lit(None)), "n")]
+    found = [table.clear().lazy().with_columns(_kind(""), _x(pl.lit(None)))]
     for shape, read in _READERS.items():
         if shaped[shape].any() and (shape != "comma" or decimal_comma):
-            found += [part.select("kind", "col", "x", "n") for part in read(table, shaped[shape])]
-    return pl.concat(found)
+            found += read(shaped.lazy().filter(pl.col(shape)))
+    return pl.concat([part.select("kind", "col", "x", "n") for part in found]).collect()
 
 
 def _kind(name: str) -> pl.Expr:
@@ -82,36 +82,35 @@ def _x(number: pl.Expr) -> pl.Expr:
     return number.cast(pl.Float64).alias("x")
 
 
-def _integers(table: Table, mask: pl.Series) -> list[Table]:
+def _integers(table: Table) -> list[Table]:
     number = _value.str.strip_prefix("+").cast(pl.Int64)
-    return [table.filter(mask).with_columns(_kind(INTEGER), _x(number))]
+    return [table.with_columns(_kind(INTEGER), _x(number))]
 
 
-def _decimals(table: Table, mask: pl.Series) -> list[Table]:
+def _decimals(table: Table) -> list[Table]:
     plain = _value.str.strip_prefix("+").str.replace(",", ".", literal=True)
     number = plain.cast(pl.Float64, strict=False)
     finite = pl.when(number.is_finite()).then(number)
-    return [table.filter(mask).with_columns(_kind(DECIMAL), _x(finite))]
+    return [table.with_columns(_kind(DECIMAL), _x(finite))]
 
 
-def _booleans(table: Table, mask: pl.Series) -> list[Table]:
+def _booleans(table: Table) -> list[Table]:
     word = _value.str.to_lowercase()
     kind = word.replace_strict(_KIND_OF_WORD, return_dtype=pl.String).alias("kind")
     truth = word.is_in([true for _, true in BOOLEANS.values()])
-    return [table.filter(mask).with_columns(kind, _x(truth))]
+    return [table.with_columns(kind, _x(truth))]
 
 
-def _dates(table: Table, mask: pl.Series) -> list[Table]:
-    dates = table.filter(mask)
+def _dates(table: Table) -> list[Table]:
     return [
-        dates.with_columns(
+        table.with_columns(
             _kind(kind), _x(_value.str.to_date(form, strict=False).cast(pl.Int32))
         ).drop_nulls("x")
         for kind, form in DATES.items()
     ]
 
 
-def _times(table: Table, mask: pl.Series) -> list[Table]:
+def _times(table: Table) -> list[Table]:
     """Timestamps with an offset are told in UTC, those without as they stand."""
     parts = _value.str.extract_groups(
         r"^(?<day>\S{10}).(?<minute>.{5})(?<second>:\d{2})?(?<rest>[.,]\d+)?(?<zone>Z|[+-].*)?$"
@@ -121,12 +120,12 @@ def _times(table: Table, mask: pl.Series) -> list[Table]:
     second = parts["second"].fill_null(":00")
     plain = pl.concat_str(parts["day"], pl.lit("T"), parts["minute"], second, rest, zone)
     instant = plain.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", strict=False)
-    seen = table.filter(mask).with_columns(_kind(TIMESTAMP), _x(instant.dt.timestamp("us")))
+    seen = table.with_columns(_kind(TIMESTAMP), _x(instant.dt.timestamp("us")))
     return [seen.drop_nulls("x")]
 
 
 _KIND_OF_WORD = {word: kind for kind, pair in BOOLEANS.items() for word in pair}
-_READERS: dict[str, Callable[[Table, pl.Series], list[Table]]] = {
+_READERS: dict[str, Callable[[Table], list[Table]]] = {
     "whole": _integers,
     "point": _decimals,
     "comma": _decimals,

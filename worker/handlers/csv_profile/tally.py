@@ -18,7 +18,7 @@ VALUE_CHARS = 100
 """Longer values are cut; a hash keeps them apart."""
 HASHES = 4096
 """Smallest hashes kept: the error of a distinct count is about 1 / sqrt(HASHES), 1.6 percent."""
-_VALUES_OF_ALL, _VALUES_MOST, _VALUES_LEAST = 1_000_000, 100_000, 2_000
+_VALUES_OF_ALL, _VALUES_MOST, _VALUES_LEAST = 1_000_000, 250_000, 2_000
 
 _n, _x = pl.col("n"), pl.col("x")
 
@@ -105,14 +105,15 @@ def distinct_values(rows: list[Row], columns: int) -> pl.DataFrame:
     """Return (col, value, n) of the first `columns` fields; spaces around a value are no part of it."""
     fields = [column for column, _ in zip(zip(*rows, strict=True), range(columns), strict=False)]
     values = pl.Series("value", list(chain.from_iterable(fields)), dtype=pl.String)
+    col = (pl.int_range(pl.len(), dtype=pl.UInt32) // len(rows)).alias("col")
     counted = (
-        values.str.strip_chars()
-        .to_frame()
-        .with_columns((pl.int_range(pl.len(), dtype=pl.UInt32) // len(rows)).alias("col"))
+        values.to_frame()
+        .lazy()
+        .select(col, pl.col("value").str.strip_chars())
         .group_by("col", "value")
         .agg(pl.len().cast(pl.UInt64).alias("n"))
     )
-    return _shortened(counted)
+    return _shortened(counted).collect()
 
 
 def weighted_mean(x: pl.Expr) -> pl.Expr:
@@ -122,15 +123,12 @@ def weighted_mean(x: pl.Expr) -> pl.Expr:
     return pl.when(total.is_finite()).then(total).otherwise(safe).alias(x.meta.output_name())
 
 
-def _shortened(table: pl.DataFrame) -> pl.DataFrame:
-    size = pl.col("value").str.len_chars()
-    longest = table.select(size.max()).item()
-    if longest is None or longest <= VALUE_CHARS:
-        return table
-    start = pl.col("value").str.head(VALUE_CHARS - 40)
-    tail = pl.format("… ({} characters, {})", size, pl.col("value").hash())
-    cut = pl.when(size > VALUE_CHARS).then(pl.concat_str(start, tail)).otherwise(pl.col("value"))
-    return table.with_columns(cut.alias("value"))
+def _shortened(table: pl.LazyFrame) -> pl.LazyFrame:
+    value = pl.col("value")
+    size = value.str.len_chars()
+    tail = pl.format("… ({} characters, {})", size, value.hash())
+    cut = pl.concat_str(value.str.head(VALUE_CHARS - 40), tail)
+    return table.with_columns(pl.when(size > VALUE_CHARS).then(cut).otherwise(value))
 
 
 _TOTALS = [

@@ -1,0 +1,133 @@
+"""Heartbeats: who runs what, which handlers exist, and in the answer which jobs have stopped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from orchestrator.model.wire import HeartbeatIn, RunningTask
+from worker.admission import Admission
+from worker.clock import Clock
+from worker.jobs import Jobs, Verdict, judge
+from worker.leases import Leases
+from worker.log import Log
+from worker.ports import ApiRefused, Unavailable, WorkApi
+from worker.touched import TouchedNodes
+
+BUSY_SECONDS = 15.0
+IDLE_SECONDS = 60.0
+NEW_JOB_SECONDS = 1.0
+_JOBS_MAX = 1_000
+
+
+class Heart:
+    """One thread that beats: often while there is work, soon after work of a new job began."""
+
+    def __init__(
+        self,
+        *,
+        worker_id: str,
+        api: WorkApi,
+        jobs: Jobs,
+        leases: Leases,
+        touched: TouchedNodes,
+        admission: Admission,
+        running: Callable[[], Sequence[RunningTask]],
+        slots: int,
+        handlers: Sequence[str],
+        log: Log,
+        clock: Clock,
+    ) -> None:
+        self._worker_id = worker_id
+        self._api = api
+        self._jobs = jobs
+        self._leases = leases
+        self._touched = touched
+        self._admission = admission
+        self._running = running
+        self._slots = slots
+        self._handlers = list(handlers)
+        self._log = log
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._next_at = clock()
+        self._seen: dict[str, None] = {}
+        self._draining = False
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Start beating, at once."""
+        self._thread.start()
+
+    def note_job(self, job_id: str) -> None:
+        """Work of a job begins: a beat follows soon if the job is new, so that it shows as running."""
+        if job_id not in self._seen:
+            with self._changed:
+                self._seen[job_id] = None
+                while len(self._seen) > _JOBS_MAX:
+                    del self._seen[next(iter(self._seen))]
+            self._beat_within(NEW_JOB_SECONDS)
+
+    def drain(self) -> None:
+        """Tell at once that the worker is ending."""
+        self._draining = True
+        self._beat_within(0)
+
+    def close(self, timeout_seconds: float) -> None:
+        """End the thread after a last beat, which says that nothing runs here any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join(timeout_seconds)
+
+    def _beat_within(self, seconds: float) -> None:
+        with self._changed:
+            self._next_at = min(self._next_at, self._clock() + seconds)
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while self._wait_for_next():
+            self.beat()
+        self.beat()
+
+    def _wait_for_next(self) -> bool:
+        with self._changed:
+            while not self._closed and (wait := self._next_at - self._clock()) > 0:
+                self._changed.wait(wait)
+            self._next_at = self._clock() + self._interval()
+            return not self._closed
+
+    def _interval(self) -> float:
+        return BUSY_SECONDS if self._leases.all() or self._touched.recent() else IDLE_SECONDS
+
+    def beat(self) -> None:
+        """Send one heartbeat and heed its answer."""
+        body = HeartbeatIn(
+            version=_version(),
+            slots=self._slots,
+            handlers=self._handlers,
+            unknown_handlers=self._admission.unknown_handlers,
+            draining=self._draining,
+            running=list(self._running()),
+            touched=self._touched.recent(),
+        )
+        try:
+            answer = self._api.heartbeat(self._worker_id, body)
+        except (Unavailable, ApiRefused) as error:
+            self._log.warning("heartbeat_failed", reason=str(error))
+            return
+        self._jobs.learn_states(answer.jobs)
+        for held in self._leases.all():
+            status = answer.jobs.get(held.message.job)
+            if judge(held.message, status) is Verdict.DROP and not held.orders.cancelled:
+                self._log.info("cancelled", state=status and status.state, **held.names)
+                held.orders.cancel()
+
+
+def _version() -> str:
+    try:
+        return version("job-orchestrator")
+    except PackageNotFoundError:
+        return "source"

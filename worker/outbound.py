@@ -1,0 +1,100 @@
+"""The buffer of what is to be told: given out after a second, or as soon as a request is full."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from orchestrator.model.wire import REPORTS_MAX
+
+from worker.clock import Clock
+from worker.entries import Entry, GiveBack
+
+FLUSH_SECONDS = 1.0
+AGAIN_SECONDS = 5.0
+
+
+class Outbound:
+    """Entries in order. Safe to use from all threads."""
+
+    def __init__(self, clock: Clock, flush_seconds: float = FLUSH_SECONDS) -> None:
+        self._clock = clock
+        self._flush_seconds = flush_seconds
+        self._entries: list[Entry] = []
+        self._again: list[tuple[float, Entry]] = []
+        self._since = 0.0
+        self._changed = threading.Condition()
+        self._hurry = False
+        self._closed = threading.Event()
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry."""
+        with self._changed:
+            if not self._entries:
+                self._since = self._clock()
+            self._entries.append(entry)
+            if len(self._entries) in {1, REPORTS_MAX} or self._hurry:
+                self._changed.notify_all()
+
+    def add_later(self, entry: Entry) -> None:
+        """Add an entry that is not to be sent again at once."""
+        with self._changed:
+            self._again.append((self._clock() + AGAIN_SECONDS, entry))
+
+    def hurry(self) -> None:
+        """Give out at once from now on."""
+        with self._changed:
+            self._hurry = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Give out nothing more."""
+        self._closed.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_closed(self, seconds: float) -> bool:
+        """Wait, unless closed; tell whether it is."""
+        return self._closed.wait(seconds)
+
+    def next_batch(self) -> list[Entry] | None:
+        """Wait for what one request carries: empty now and then, None when closed."""
+        with self._changed:
+            if not self._closed.is_set():
+                self._recall()
+                wait = self._seconds_until_due()
+                if wait > 0:
+                    self._changed.wait(wait)
+                    self._recall()
+            if self._closed.is_set():
+                return None
+            return self._take() if self._seconds_until_due() <= 0 else []
+
+    def _recall(self) -> None:
+        now = self._clock()
+        due = [entry for at, entry in self._again if at <= now]
+        if due:
+            self._again = [pair for pair in self._again if pair[0] > now]
+            self._entries.extend(due)
+
+    def _seconds_until_due(self) -> float:
+        if not self._entries:
+            return self._flush_seconds
+        if self._hurry or len(self._entries) >= REPORTS_MAX:
+            return 0.0
+        return self._since + self._flush_seconds - self._clock()
+
+    def _take(self) -> list[Entry]:
+        """Take the first hundred; of one message only one give-back, as the answer names messages."""
+        taken, kept, given = list[Entry](), list[Entry](), set[str]()
+        for entry in self._entries:
+            message = entry.held.received.message_id if isinstance(entry, GiveBack) else None
+            if len(taken) == REPORTS_MAX or message in given:
+                kept.append(entry)
+                continue
+            taken.append(entry)
+            if message is not None:
+                given.add(message)
+        self._entries = kept
+        self._since = self._clock()
+        return taken

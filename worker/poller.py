@@ -1,0 +1,120 @@
+"""The poller: receives no more than the slots take soon, admits, hands over."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+from worker.admission import Admission
+from worker.backoff import Backoff
+from worker.dispatch import Dispatch
+from worker.entries import GiveBack
+from worker.held import Held
+from worker.leases import Leases
+from worker.log import Log
+from worker.ports import Received, TaskQueue, Unavailable
+from worker.reporter import Reporter
+
+_ROOM_SECONDS = 0.5
+
+
+class Poller:
+    """One thread; nothing that a message holds stops it."""
+
+    def __init__(
+        self,
+        *,
+        queue: TaskQueue,
+        admission: Admission,
+        dispatch: Dispatch,
+        leases: Leases,
+        reporter: Reporter,
+        log: Log,
+        stopping: threading.Event,
+    ) -> None:
+        self._queue = queue
+        self._admission = admission
+        self._dispatch = dispatch
+        self._leases = leases
+        self._reporter = reporter
+        self._log = log
+        self._stopping = stopping
+        self._backoff = Backoff()
+        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
+
+    def start(self) -> None:
+        """Start polling."""
+        self._thread.start()
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait for the last receive to end, so that no message is handed to a worker that is gone."""
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.poll_once()
+            except Exception as error:
+                self._log.error("poll_failed", reason=f"{type(error).__name__}: {error}")
+                self._stopping.wait(self._backoff.next_seconds())
+
+    def poll_once(self) -> None:
+        """Receive once, if there is room, and hand over what is to be run."""
+        self._return_overdue()
+        room = self._dispatch.wait_for_room(_ROOM_SECONDS)
+        if room == 0:
+            return
+        began = self._leases.clock()
+        received = self._receive(room)
+        if not received:
+            return
+        admitted = self._admission.admit(received, began)
+        for held in admitted.run:
+            self._hand_over(held)
+        if admitted.alone:
+            self._run_alone(admitted.alone)
+        elif admitted.pause_seconds:
+            self._wait_until_at_most(0, admitted.pause_seconds)
+
+    def _receive(self, room: int) -> list[Received]:
+        try:
+            received = self._queue.receive(room)
+        except Unavailable as error:
+            self._log.warning("receive_failed", reason=str(error))
+            self._stopping.wait(self._backoff.next_seconds())
+            return []
+        self._backoff.reset()
+        return received
+
+    def _run_alone(self, alone: list[Held]) -> None:
+        """Run each when nothing else is held, and receive nothing until all have run."""
+        for waiting in range(len(alone), 0, -1):
+            self._wait_until_at_most(waiting)
+            self._hand_over(alone[-waiting])
+        self._wait_until_at_most(0)
+
+    def _wait_until_at_most(self, count: int, seconds: float = math.inf) -> None:
+        until = self._leases.clock() + seconds
+        while not self._stopping.is_set() and self._leases.clock() < until:
+            if self._leases.wait_until_at_most(count, _ROOM_SECONDS):
+                return
+            self._return_overdue()
+
+    def _hand_over(self, held: Held) -> None:
+        if self._stopping.is_set():
+            self._return(held)
+        else:
+            self._log.info("received", receive_count=held.received.receive_count, **held.names)
+            self._dispatch.put(held)
+
+    def _return_overdue(self) -> None:
+        for held in self._dispatch.overdue():
+            self._return(held)
+
+    def _return(self, held: Held) -> None:
+        """Give a message back before anything of it began; a claim that counted a start is undone."""
+        indexes = sorted(held.unsettled)
+        interrupted = indexes if held.received.receive_count > 1 else []
+        self._reporter.give_back(
+            GiveBack(held=held, indexes=indexes, interrupted=interrupted, split=False)
+        )

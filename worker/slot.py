@@ -1,0 +1,81 @@
+"""A slot: one thread, its child, and one message at a time."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+
+from worker.dispatch import Dispatch
+from worker.executor import Executor
+from worker.held import Held
+from worker.leases import Leases
+from worker.log import Log
+from worker.pool.children import Children, ChildUnusable
+
+
+class Slot:
+    """Takes messages until the dispatch is closed; the child lives and dies with its thread."""
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        children: Children,
+        executor: Executor,
+        dispatch: Dispatch,
+        leases: Leases,
+        on_message: Callable[[Held], None],
+        log: Log,
+        memory_bytes: int,
+    ) -> None:
+        self._children = children
+        self.executor = executor
+        self._dispatch = dispatch
+        self._leases = leases
+        self._on_message = on_message
+        self._log = log
+        self._memory_bytes = memory_bytes
+        self._started = threading.Event()
+        self.failure: str | None = None
+        self._thread = threading.Thread(target=self._run, name=f"slot-{number}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, and in it the child."""
+        self._thread.start()
+
+    def await_start(self) -> tuple[str, ...]:
+        """Wait for the child; return the names of its handlers. Raises ChildUnusable."""
+        self._started.wait()
+        if self.failure is not None:
+            raise ChildUnusable(self.failure)
+        return self._children.handlers
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait for the end of the thread and its child."""
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        try:
+            self._children.greeted()
+        except ChildUnusable as error:
+            self.failure = str(error)
+            return
+        finally:
+            self._started.set()
+        while (held := self._dispatch.take()) is not None:
+            self._execute(held)
+        self._children.close()
+
+    def _execute(self, held: Held) -> None:
+        self._on_message(held)
+        try:
+            self.executor.execute(held)
+            self._children.retire_if_above(self._memory_bytes // 2)
+        except Exception:
+            # A fault of this worker, not of the task: leave the message to its redelivery.
+            self._log.error("slot_failed", traceback=traceback.format_exc()[-3000:], **held.names)
+            self._leases.release(held)
+            self._children.discard()
+        finally:
+            self._dispatch.done(held)

@@ -45,7 +45,7 @@ class Group:
         self._client = client
         self._name = name
         self._since_ms = since_ms
-        self._seen: set[str] = set()
+        self._seen: set[tuple[str, int, str]] = set()
 
     def lines(self) -> Iterator[str]:
         """Yield the messages that are new."""
@@ -53,10 +53,12 @@ class Group:
             logGroupName=self._name, startTime=self._since_ms
         )
         for event in (event for page in pages for event in page["events"]):
-            if event["eventId"] in self._seen:
+            # The emulator gives events no id.
+            known = (event["logStreamName"], event["timestamp"], event["message"])
+            if known in self._seen:
                 continue
             self._since_ms = max(self._since_ms, event["timestamp"])
-            self._seen.add(event["eventId"])
+            self._seen.add(known)
             yield event["message"].rstrip()
 
 

@@ -46,7 +46,6 @@ class Admission:
         self,
         *,
         worker_id: str,
-        handlers: frozenset[str],
         api: WorkApi,
         jobs: Jobs,
         leases: Leases,
@@ -55,13 +54,13 @@ class Admission:
         stopping: threading.Event,
     ) -> None:
         self._worker_id = worker_id
-        self._handlers = handlers
         self._api = api
         self._jobs = jobs
         self._leases = leases
         self._reporter = reporter
         self._log = log
         self._stopping = stopping
+        self.handlers: frozenset[str] = frozenset()
         self._unknown: dict[str, None] = {}
         self._malformed: dict[str, None] = {}
 
@@ -109,7 +108,7 @@ class Admission:
 
     def _has_handler(self, held: Held) -> bool:
         name = held.message.handler
-        if name in self._handlers:
+        if name in self.handlers:
             return True
         _remember(self._unknown, name)
         seconds = growing_seconds(held.received.receive_count, _MINUTE, _HIDDEN_MAX_SECONDS)

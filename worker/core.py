@@ -1,59 +1,76 @@
-"""The worker: its parts put together, started in order, and ended in two phases."""
+"""The worker: its parts started in order, and ended in two phases (drain, then hurry)."""
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from pathlib import Path
-from shutil import rmtree
+from collections.abc import Callable
 
-from orchestrator.model.wire import RunningTask
-from worker.admission import Admission
 from worker.clock import clock
-from worker.deletions import Deletions
-from worker.dispatch import Dispatch
-from worker.executor import Executor
-from worker.heartbeat import Heart
-from worker.held import Held
-from worker.jobs import Jobs
-from worker.leases import Leases
 from worker.log import Log
-from worker.outbound import Outbound
-from worker.pool.children import Children
-from worker.pool.conversation import Limits
-from worker.pool.process import PoolSettings
-from worker.poller import Poller
-from worker.ports import Buckets, TaskQueue, WorkApi
-from worker.processes import adopt_orphans
-from worker.registry import installed_sources
-from worker.reporter import Reporter
-from worker.settings import Settings
-from worker.slot import Slot
-from worker.touched import TouchedNodes
+from worker.parts import Parts
+from worker.pool.children import ChildUnusable
 
 FLUSH_SECONDS = 5.0
 """After the drain: for the last reports, give-backs and deletes."""
-_HURRY_SECONDS = 2.0
+_LOOK_SECONDS = 0.2
 
 
 class Worker:
-    """One worker process."""
+    """One worker process. `stop` may be called by a signal handler."""
 
-    def __init__(
-        self, settings: Settings, queue: TaskQueue, api: WorkApi, buckets: Buckets, log: Log
-    ) -> None:
-        self._settings = settings
-        self._queue = queue
-        self._api = api
-        self._buckets = buckets
+    def __init__(self, parts: Parts, log: Log, drain_seconds: float) -> None:
+        self._parts = parts
         self._log = log
+        self._drain_seconds = drain_seconds
         self._stop = threading.Event()
         self._hurry = threading.Event()
-        self._stopping = threading.Event()
-        self._scratch = tempfile.mkdtemp(prefix="worker-")
-        self._touched = TouchedNodes(clock)
-        self._jobs = Jobs(clock)
-        self._leases = Leases(queue, log, settings.lease_seconds, clock)
-        self._dispatch = Dispatch(settings.slots, clock)
-        self._reporter = self._make_reporter()
-        self._slots = [self._make_slot(number) for number in range(settings.slots)]
+
+    def stop(self) -> None:
+        """End the worker: the first call lets running tasks end, the second does not wait for them."""
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    def run(self) -> int:
+        """Work until stopped; return the exit code (1: the handlers cannot be loaded)."""
+        parts = self._parts
+        try:
+            handlers = parts.start()
+        except ChildUnusable as error:
+            self._log.error("not_started", reason=str(error))
+            parts.close()
+            return 1
+        self._log.info("started", slots=len(parts.slots), handlers=handlers)
+        self._stop.wait()
+        self._drain()
+        parts.close()
+        self._log.info("ended", still_held=len(parts.leases.all()))
+        return 0
+
+    def _drain(self) -> None:
+        parts = self._parts
+        self._log.info("draining", held=len(parts.leases.all()), seconds=self._drain_seconds)
+        parts.stopping.set()
+        parts.heart.drain()
+        parts.reporter.hurry()
+        for held in parts.dispatch.close():
+            parts.poller.give_back(held)
+        self._order(interrupt=False)
+        # No message may be handed to a worker that is gone, so its last receive is waited for too.
+        until = clock() + self._drain_seconds
+        self._wait(parts.poller.join, until)
+        self._wait(parts.dispatch.wait_until_idle, until)
+        self._order(interrupt=True)
+        until = clock() + FLUSH_SECONDS
+        self._hurry.clear()
+        self._wait(lambda seconds: parts.leases.wait_until_at_most(0, seconds), until)
+
+    def _order(self, *, interrupt: bool) -> None:
+        for held in self._parts.leases.all():
+            held.orders.drain(interrupt=interrupt)
+
+    def _wait(self, wait: Callable[[float], bool], until: float) -> None:
+        """Call `wait` in short turns until it comes true, time is up, or a second signal came."""
+        while clock() < until and not self._hurry.is_set():
+            if wait(min(_LOOK_SECONDS, until - clock())):
+                return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 
 from worker.clock import Clock
 from worker.held import Held
@@ -29,12 +28,15 @@ class Dispatch:
         self._closed = False
         self._message_seconds: float | None = None
 
-    def put(self, held: Held) -> None:
-        """Hand a message to the next free slot."""
+    def put(self, held: Held) -> bool:
+        """Hand a message to the next free slot; False when the worker is ending."""
         with self._changed:
+            if self._closed:
+                return False
             held.ready_at = self._clock()
             self._ready.append(held)
             self._changed.notify_all()
+            return True
 
     def take(self) -> Held | None:
         """Wait for a message; None when the worker is ending."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from orchestrator.model.wire import HeartbeatIn, RunningTask
+
 from worker.admission import Admission
 from worker.clock import Clock
 from worker.jobs import Jobs, Verdict, judge
@@ -35,7 +36,6 @@ class Heart:
         admission: Admission,
         running: Callable[[], Sequence[RunningTask]],
         slots: int,
-        handlers: Sequence[str],
         log: Log,
         clock: Clock,
     ) -> None:
@@ -47,7 +47,7 @@ class Heart:
         self._admission = admission
         self._running = running
         self._slots = slots
-        self._handlers = list(handlers)
+        self._handlers: list[str] = []
         self._log = log
         self._clock = clock
         self._changed = threading.Condition()
@@ -57,8 +57,9 @@ class Heart:
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
-    def start(self) -> None:
+    def start(self, handlers: list[str]) -> None:
         """Start beating, at once."""
+        self._handlers = handlers
         self._thread.start()
 
     def note_job(self, job_id: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from enum import Enum, auto
 
 from orchestrator.model.states import JobState
 from orchestrator.model.wire import JobInfo, JobStatus, TaskMessage
+
 from worker.clock import Clock
 
 FRESH_SECONDS = 10.0

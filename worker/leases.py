@@ -8,7 +8,7 @@ handler is killed, nothing is reported, nothing is deleted: the message is someo
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import batched
 
 from worker.clock import Clock
@@ -35,6 +35,21 @@ class Leases:
         self.clock = clock
         self._held: dict[str, Held] = {}
         self._changed = threading.Condition()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
+
+    def start(self) -> None:
+        """Start renewing."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop renewing."""
+        self._closed.set()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        while not self._closed.wait(self._lease_seconds / 12):
+            self.renew()
 
     def hold(self, held: Held) -> None:
         """Keep a message's lease alive from now on."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 from orchestrator.model.wire import REPORTS_MAX
 

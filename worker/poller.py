@@ -46,9 +46,10 @@ class Poller:
         """Start polling."""
         self._thread.start()
 
-    def join(self, timeout_seconds: float) -> None:
-        """Wait for the last receive to end, so that no message is handed to a worker that is gone."""
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait for the last receive to end; tell whether it has."""
         self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -101,17 +102,15 @@ class Poller:
             self._return_overdue()
 
     def _hand_over(self, held: Held) -> None:
-        if self._stopping.is_set():
-            self._return(held)
-        else:
-            self._log.info("received", receive_count=held.received.receive_count, **held.names)
-            self._dispatch.put(held)
+        self._log.info("received", receive_count=held.received.receive_count, **held.names)
+        if not self._dispatch.put(held):
+            self.give_back(held)
 
     def _return_overdue(self) -> None:
         for held in self._dispatch.overdue():
-            self._return(held)
+            self.give_back(held)
 
-    def _return(self, held: Held) -> None:
+    def give_back(self, held: Held) -> None:
         """Give a message back before anything of it began; a claim that counted a start is undone."""
         indexes = sorted(held.unsettled)
         interrupted = indexes if held.received.receive_count > 1 else []

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from orchestrator.model.states import Outcome
 from orchestrator.model.wire import CompleteIn, CompleteOut, ReportStatus
 
-from worker.clock import Clock
 from worker.backoff import Backoff
+from worker.clock import Clock
 from worker.deletions import Deletions
 from worker.entries import Entry, GiveBack, RunReport
 from worker.held import Held

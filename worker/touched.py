@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from orchestrator.model.ids import node_of
+
 from worker.clock import Clock
 
 KEPT_SECONDS = 60.0

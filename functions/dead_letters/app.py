@@ -31,9 +31,10 @@ def _settle(record: SQSRecord) -> None:
 
 def handler(event: Event, context: LambdaContext) -> Mapping[str, object]:
     """Settle each letter; answer which ones SQS must deliver again."""
-    with runtime.call(context) as journal, _PROCESSOR(event["Records"], _settle) as processor:
-        processor.process()
-        answer = cast(Mapping[str, Any], processor.response())
+    with runtime.call(context) as journal:
+        with _PROCESSOR(event["Records"], _settle) as processor:
+            processor.process()
+        answer = cast(Mapping[str, Any], processor.response())  # It is complete after the exit.
         failed = len(answer["batchItemFailures"])
         journal.event("dead_letters.ended", letters=len(event["Records"]), failed=failed)
     return answer

@@ -104,7 +104,7 @@ def test_no_role_takes_a_policy_of_aws(resources: Resources) -> None:
 
 def test_what_only_the_emulator_needs_is_absent_from_aws(resources: Resources) -> None:
     emulator = [r for name, r in policies(resources).items() if name.startswith("Emulator")]
-    assert len(emulator) == 2
+    assert len(emulator) == 3
     assert all(r["Condition"] == "IsLocal" for r in emulator)
 
 

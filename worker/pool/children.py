@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from orchestrator.errors import OrchestratorError
 
 from worker.clock import Clock
@@ -23,9 +20,7 @@ class ChildUnusable(OrchestratorError):
 class Children:
     """One child at a time. Used by its slot's thread only: the child dies with that thread."""
 
-    def __init__(
-        self, settings: PoolSettings, log: Log, clock: Clock
-    ) -> None:
+    def __init__(self, settings: PoolSettings, log: Log, clock: Clock) -> None:
         self._settings = settings
         self._log = log
         self._child: ChildProcess | None = None

@@ -8,9 +8,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 DELIMITERS = (",", ";", "\t", "|")
-_ROWS_SEEN = 200
+_LINES_SEEN = 100
 _TYPED = re.compile(
     r"\s*(?:[+-]?(?:\d[\d,]*(?:\.\d*)?|\d*[.,]\d+)(?:[eE][+-]?\d+)?%?"  # numbers
     r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T]\d{1,2}:\d{2}\S*)?"  # dates and timestamps
@@ -39,6 +40,8 @@ def detect_dialect(
     sample: str, *, whole: bool, delimiter: str | None = None, header: bool | None = None
 ) -> Dialect:
     """Find the dialect; `whole` says that the sample is all there is. Arguments given are kept."""
+    start = "".join(islice(io.StringIO(sample, newline=""), _LINES_SEEN))
+    sample, whole = start, whole and len(start) == len(sample)
     quote = _quote(sample)
     present = [delimiter] if delimiter else [each for each in DELIMITERS if each in sample]
     best = max(
@@ -79,13 +82,9 @@ def sample_rows(sample: str, dialect: Dialect, *, whole: bool) -> list[list[str]
     """Return the records of a sample that are complete and not blank."""
     rows: list[list[str]] = []
     try:
-        for row in dialect.reader(io.StringIO(sample, newline="")):
-            rows.append(row)
-            if len(rows) > _ROWS_SEEN:
-                break
-        else:
-            if not whole and len(rows) > 1:
-                rows.pop()  # the sample may end in the middle of it
+        rows.extend(dialect.reader(io.StringIO(sample, newline="")))
+        if not whole and len(rows) > 1:
+            rows.pop()  # the sample may end in the middle of it
     except csv.Error:
         pass  # a field without end: the records before it must do
     return [row for row in rows if any(field.strip() for field in row)]
@@ -130,7 +129,7 @@ def _has_header(rows: list[list[str]]) -> bool:
     if _names_rows(rows):
         return True
     votes = 0
-    for name, *column in zip(first[::-1], *(row[::-1] for row in below[:100]), strict=False):
+    for name, *column in zip(first[::-1], *(row[::-1] for row in below), strict=False):
         votes += _vote(name, [value for value in column if not _NULL.fullmatch(value)])
     return votes >= 0
 

@@ -18,7 +18,7 @@ VALUE_CHARS = 100
 """Longer values are cut; a hash keeps them apart."""
 HASHES = 4096
 """Smallest hashes kept: the error of a distinct count is about 1 / sqrt(HASHES), 1.6 percent."""
-_VALUES_OF_ALL, _VALUES_MOST, _VALUES_LEAST = 1_000_000, 250_000, 2_000
+_VALUES_OF_ALL, _VALUES_MOST, _VALUES_LEAST = 1_500_000, 250_000, 2_000
 
 _n, _x = pl.col("n"), pl.col("x")
 
@@ -113,7 +113,7 @@ def distinct_values(rows: list[Row], columns: int) -> pl.DataFrame:
         .group_by("col", "value")
         .agg(pl.len().cast(pl.UInt64).alias("n"))
     )
-    return _shortened(counted).collect()
+    return _shortened(counted.collect())
 
 
 def weighted_mean(x: pl.Expr) -> pl.Expr:
@@ -123,9 +123,10 @@ def weighted_mean(x: pl.Expr) -> pl.Expr:
     return pl.when(total.is_finite()).then(total).otherwise(safe).alias(x.meta.output_name())
 
 
-def _shortened(table: pl.LazyFrame) -> pl.LazyFrame:
-    value = pl.col("value")
-    size = value.str.len_chars()
+def _shortened(table: pl.DataFrame) -> pl.DataFrame:
+    value, size = pl.col("value"), pl.col("value").str.len_chars()
+    if not (table["value"].str.len_bytes() > VALUE_CHARS).any():
+        return table
     tail = pl.format("… ({} characters, {})", size, value.hash())
     cut = pl.concat_str(value.str.head(VALUE_CHARS - 40), tail)
     return table.with_columns(pl.when(size > VALUE_CHARS).then(cut).otherwise(value))

@@ -43,8 +43,11 @@ def node_key(job_id: str, node: int) -> tuple[str, str]:
 
 
 def outbox_key(item: Outbox) -> tuple[str, str]:
-    """Return the key of an outbox item: the minute after it is due, and all that it says."""
-    minute = int(item.due_at.timestamp() // 60) + 1
+    """Return the key of an outbox item: the minute after it is due, and all that it says.
+
+    The minute is that of the time as a row keeps it, so that an item made from the row has the same key.
+    """
+    minute = millis(item.due_at) // 60_000 + 1
     name = f"{item.job_id}#{item.gen}#{item.kind}#{item.start}#{item.stop}#{item.attempt}"
     return f"D#{minute}#{shard_of(name, OUTBOX_SHARDS)}", name
 

@@ -61,6 +61,8 @@ class FlowStore:
 
     def add_given(self, message_id: str, given: frozenset[int], expires_at: datetime) -> None:
         """ADD to what left a message."""
+        if not given:
+            return
         model = self._given
         update(
             model(f"G#{message_id}", "GIVEN"),

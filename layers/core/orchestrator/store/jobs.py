@@ -142,13 +142,14 @@ class JobsStore:
         return [row.pk.removeprefix("J#") for row in rows]
 
     def list_due_jobs(self, now: datetime, limit: int) -> list[str]:
-        """List non-final jobs whose next check has come."""
+        """List non-final jobs whose next check has come, the longest overdue first."""
         due = self._job.next_check_at <= now
-        return [
-            row.pk.removeprefix("J#")
+        rows = [
+            (row.next_check_at, row.pk.removeprefix("J#"))
             for shard in range(ACTIVE_SHARDS)
             for row in self._job.by_check.query(f"A#{shard}", due, limit=limit)
-        ][:limit]
+        ]
+        return [job_id for _, job_id in sorted(rows)[:limit]]
 
     def get_root(self, job_id: str) -> Root:
         """Read ROOT."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from pynamodb.attributes import (
@@ -12,6 +11,8 @@ from pynamodb.attributes import (
     UnicodeAttribute,
     UnicodeSetAttribute,
 )
+from pynamodb.connection import Connection as Wire
+from pynamodb.connection import TableConnection
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
@@ -211,27 +212,48 @@ class RunningRow(Keyed):
     seen_at = TimeAttribute()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Where the tables are."""
+    """Where the tables are, and the one client behind all models, made at the first request.
 
-    jobs_table: str
-    tasks_table: str
-    workers_table: str
-    region: str
-    endpoint_url: str | None = None
+    PynamoDB would make a client for each model: 0.1 s and a socket pool every time.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs_table: str,
+        tasks_table: str,
+        workers_table: str,
+        region: str,
+        endpoint_url: str | None = None,
+    ) -> None:
+        self.jobs_table = jobs_table
+        self.tasks_table = tasks_table
+        self.workers_table = workers_table
+        # A call that hangs is tried again while its caller (29 s at most) still waits.
+        self._wire = Wire(
+            region=region,
+            host=endpoint_url,
+            connect_timeout_seconds=2,
+            read_timeout_seconds=5,
+            max_retry_attempts=3,
+            max_pool_connections=20,
+        )
+        self._tables: dict[str, TableConnection] = {}
+
+    def table(self, model: type[Model], table: str) -> TableConnection:
+        """Return the connection to a table; the first model to ask must be the one with its indexes."""
+        known = self._tables.get(table)
+        if known is None:
+            meta = model._get_connection().get_meta_table()
+            known = self._tables[table] = TableConnection(table)
+            known.connection = self._wire
+            self._wire.add_meta_table(meta)
+        return known
 
 
 def bind[M: Model](model: type[M], table: str, connection: Connection) -> type[M]:
     """Return `model` bound to a table: the name is known at run time only."""
-    settings = {
-        "table_name": table,
-        "region": connection.region,
-        "host": connection.endpoint_url,
-        "connect_timeout_seconds": 2,
-        "read_timeout_seconds": 5,
-        "max_retry_attempts": 4,
-        "max_pool_connections": 20,
-        "billing_mode": "PAY_PER_REQUEST",
-    }
-    return type(model.__name__, (model,), {"Meta": type("Meta", (), settings)})
+    bound = type(model.__name__, (model,), {"Meta": type("Meta", (), {"table_name": table})})
+    bound._connection = connection.table(bound, table)
+    return bound

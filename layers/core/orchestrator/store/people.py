@@ -47,7 +47,7 @@ class PeopleStore:
 
     def list_keys(self) -> list[ApiKey]:
         """List all keys."""
-        return [_key_value(row) for row in self._key.query("KEYS")]
+        return [_key_value(row) for row in self._key.query("KEYS", consistent_read=True)]
 
     def delete_key(self, key_id: str) -> bool:
         """Delete a key."""

@@ -95,14 +95,14 @@ class ProgressStore:
     ) -> Leaf | None:
         """Move chosen offsets from their final sets into retry and open the leaf for `gen`."""
         model, offsets = self._leaf, number_set(chosen)
-        actions: list[Action] = [
-            model.failed.delete(offsets),
-            model.cancelled.delete(offsets),
-            model.skipped.delete(offsets),
-            model.retry.add(offsets),
-            model.closed.remove(),
-            model.gen.set(gen),
-        ]
+        actions: list[Action] = [model.closed.remove(), model.gen.set(gen)]
+        if chosen:
+            actions += [
+                model.failed.delete(offsets),
+                model.cancelled.delete(offsets),
+                model.skipped.delete(offsets),
+                model.retry.add(offsets),
+            ]
         return self._update(
             job_id, leaf, actions, (model.gen < gen) & (model.closed == "done"), expires_at
         )

@@ -30,12 +30,14 @@ def chunks[T](items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 def until_done[T](items: Sequence[T], attempt: Callable[[Sequence[T]], Sequence[T]]) -> None:
     """Call `attempt` with what is left until it leaves nothing; full jitter between. Raises RuntimeError."""
-    left = items
-    for number in range(_TRIES):
-        left = attempt(left)
+    left = attempt(items)
+    for number in range(_TRIES - 1):
         if not left:
             return
         time.sleep(random.random() * min(_BACKOFF_MAX_SECONDS, _BACKOFF_SECONDS * 2**number))
+        left = attempt(left)
+    if not left:
+        return
     raise RuntimeError(
         f"DynamoDB left {len(left)} of {len(items)} items undone after {_TRIES} tries"
     )

@@ -9,7 +9,7 @@ from typing import Any
 from pynamodb.expressions.condition import Condition
 
 from orchestrator.model.ids import LEAF_SIZE
-from orchestrator.model.items import Absent, At, TaskRow, TaskWrite
+from orchestrator.model.items import Absent, At, Older, TaskRow, TaskWrite
 from orchestrator.model.states import TaskState
 from orchestrator.service.ports import Refused
 from orchestrator.store.codec import task_item, task_key, task_value
@@ -17,7 +17,12 @@ from orchestrator.store.models import Connection, TaskItem, bind
 from orchestrator.store.requests import RawItem, absent, batch_get, execute, put, update
 
 _OPEN_STATES = (TaskState.PENDING.value, TaskState.RETRYING.value)
-_FIELDS = ("s", "g", "a", "d", "l", "st", "b", "h", "r", "rr", "expires_at")
+_FIELDS = tuple(
+    attribute.attr_name
+    for attribute in TaskItem.get_attributes().values()
+    if attribute.attr_name not in ("pk", "sk")
+)
+_ROUNDS = 5
 _Statement = Callable[[TaskWrite], dict[str, Any]]
 
 
@@ -50,15 +55,20 @@ class TasksStore:
         answers: list[Refused | None] = [None] * len(writes)
         inserts = [n for n, write in enumerate(writes) if isinstance(write.expect, Absent)]
         updates = [n for n, write in enumerate(writes) if not isinstance(write.expect, Absent)]
-        self._run(writes, updates, self._update_statement, answers)
-        vanished = [
-            number
-            for number in updates
-            if answers[number] == Refused(None) and not isinstance(writes[number].expect, At)
-        ]
-        self._run(writes, [*inserts, *vanished], self._insert_statement, answers)
-        self._read_refused(writes, answers)
-        return answers
+        for _ in range(_ROUNDS):
+            self._run(writes, updates, self._update_statement, answers)
+            vanished = [
+                number
+                for number in updates
+                if isinstance(writes[number].expect, Older) and answers[number] == Refused(None)
+            ]
+            self._run(writes, [*inserts, *vanished], self._insert_statement, answers)
+            self._read_refused(writes, answers)
+            inserts = []
+            updates = [n for n in vanished if _holds_now(writes[n].expect, answers[n])]
+            if not updates:
+                return answers
+        raise RuntimeError(f"{len(updates)} rows came and went in each of {_ROUNDS} rounds")
 
     def _write_one(self, write: TaskWrite) -> Refused | None:
         done, item = put(task_item(self._task, write.row), self._condition(write))
@@ -167,3 +177,10 @@ class TasksStore:
             [model.starts.delete({key})],
             (model.gen == gen) & (model.attempt == attempt),
         )
+
+
+def _holds_now(expect: Absent | At | Older, answer: Refused | None) -> bool:
+    """Tell whether a refused row does stand as expected: it came between the update and the insert."""
+    if not isinstance(expect, Older) or answer is None:
+        return False
+    return answer.row is None or answer.row.gen < expect.gen

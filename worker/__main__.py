@@ -1,0 +1,48 @@
+"""`python -m worker`: settings from the environment, AWS behind the ports, signals to the drain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from boto3.session import Session
+
+from worker.aws.buckets import S3Buckets
+from worker.aws.queue import SqsQueue
+from worker.aws.work_api import SignedWorkApi
+from worker.core import Worker
+from worker.log import Log
+from worker.parts import Parts
+from worker.settings import InvalidSetting, Settings, read_settings
+
+
+def main() -> int:
+    """Run a worker; return its exit code (2: a setting is wrong)."""
+    try:
+        settings = read_settings(os.environ)
+    except InvalidSetting as error:
+        Log().error("invalid_setting", reason=str(error))
+        return 2
+    log = Log(settings.log_level).bind(worker_id=settings.worker_id)
+    worker = Worker(_parts(settings, log), log, settings.drain_seconds)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    return worker.run()
+
+
+def _parts(settings: Settings, log: Log) -> Parts:
+    session = Session(region_name=settings.region)
+    queue = SqsQueue(
+        session,
+        settings.queue_url,
+        lease_seconds=settings.lease_seconds,
+        wait_seconds=settings.wait_seconds,
+    )
+    api = SignedWorkApi(session, settings.work_api_url, settings.region)
+    buckets = S3Buckets(session, settings.data_bucket, settings.results_bucket)
+    return Parts(settings, queue, api, buckets, log)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

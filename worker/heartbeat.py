@@ -81,7 +81,8 @@ class Heart:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join(timeout_seconds)
+        if self._thread.is_alive():
+            self._thread.join(timeout_seconds)
 
     def _beat_within(self, seconds: float) -> None:
         with self._changed:

@@ -45,7 +45,8 @@ class Leases:
     def close(self) -> None:
         """Stop renewing."""
         self._closed.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _keep(self) -> None:
         while not self._closed.wait(self._lease_seconds / 12):

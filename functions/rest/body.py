@@ -44,7 +44,7 @@ def read_json(text: str) -> dict[str, Any]:
         # Integers of more digits than Python converts (4300), and nesting without closing brackets.
         raise _refusal("body", str(error), text[:20]) from error
     if not isinstance(value, dict):
-        raise _refusal("body", "a JSON object", cut(value))
+        raise _refusal("body", "must be one JSON object", cut(json.dumps(value)))
     if _ESCAPED_SURROGATE.search(text):
         _refuse_lone_surrogates(value)
     return value
@@ -81,13 +81,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise _refusal(cut(key), "a key is there once in an object", cut(key))
+                raise _refusal(cut(key), "a key may be there only once in an object", cut(key))
             seen.add(key)
     return members
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _refusal("body", f"numbers are finite: {name} is not JSON", name)
+    raise _refusal("body", f"numbers must be finite: {name} is not JSON", name)
 
 
 def _refuse_lone_surrogates(value: dict[str, Any]) -> None:

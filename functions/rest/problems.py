@@ -15,8 +15,18 @@ CONTENT_TYPE = "application/problem+json"
 ERRORS_MAX = 20
 """Field errors shown: enough to act on, and bounded whatever was sent."""
 RETRY_AFTER_SECONDS = 5
-_SHOW_NOTHING = frozenset({"missing"})
-"""Errors whose input is the whole object around the field."""
+PATH_MAX_CHARS = 200
+_RULES = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known field",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "too_short": "must have at least {min_length}",
+    "too_long": "must have at most {max_length}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+}
+"""Plainer words for some of pydantic's; the others stay as they are."""
 
 
 class FieldErrorOut(BaseModel):
@@ -69,9 +79,17 @@ def invalid_fields(errors: Sequence[Mapping[str, Any]]) -> InvalidField:
 
 
 def _field_error(error: Mapping[str, Any]) -> FieldError:
-    rule = str(error["msg"]).removeprefix("Value error, ")
-    seen = None if error["type"] in _SHOW_NOTHING else cut(error.get("input"))
-    return FieldError(field_path(error["loc"]), rule, seen)
+    kind = error["type"]
+    plain = _RULES.get(kind, "").format_map(error.get("ctx") or {})
+    rule = plain or str(error["msg"]).removeprefix("Value error, ")
+    # Where a field is missing, pydantic gives the whole object around it.
+    seen = None if kind == "missing" else show(error.get("input"))
+    return FieldError(cut(field_path(error["loc"]), PATH_MAX_CHARS), rule, seen)
+
+
+def show(value: object) -> str:
+    """Return a value as the sender wrote it, in JSON, cut to 80 characters."""
+    return cut(value if isinstance(value, str) else json.dumps(value, default=str))
 
 
 def field_path(loc: Sequence[str | int]) -> str:

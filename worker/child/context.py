@@ -91,7 +91,7 @@ def make_context(
     """Return the context of one run."""
     return Context(
         run_id=run["run_id"],
-        logger=logging.LoggerAdapter(logger, merge_extra=True),
+        logger=logging.LoggerAdapter(logger, {}, merge_extra=True),
         data_bucket=settings.data_bucket,
         results_bucket=settings.results_bucket,
         make_scratch=scratch.make,

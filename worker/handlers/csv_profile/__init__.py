@@ -1,43 +1,59 @@
-"""csv.profile: what is in a delimited text file, column by column."""
+"""csv.profile: what is in a delimited text file, column by column.
+
+The types are plain dataclasses: a worker imports all handlers, and need not import pydantic for it.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from annotated_types import Ge, Len
 
 from worker import Context, PermanentError, Task, handler
 from worker.api import Json
 
+_STRICT = {"extra": "forbid"}
 
-class ProfileInput(BaseModel):
+type Choice = Literal["report", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileInput:
     """One file of the data bucket. `bytes`, its size if known, serves to show progress."""
 
-    model_config = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar = _STRICT
 
-    key: str = Field(min_length=1, max_length=1024)
+    key: Annotated[str, Len(1, 1024)]
     name: str | None = None
-    bytes: int | None = Field(default=None, ge=0)
+    bytes: Annotated[int, Ge(0)] | None = None
 
 
-class ProfileParameters(BaseModel):
-    """What holds for all files of a job; the dialect is found for each file where it is not given."""
+@dataclass(frozen=True, slots=True)
+class ProfileParameters:
+    """What holds for all files of a job; what is not given is found out from each file."""
 
-    model_config = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar = _STRICT
 
-    on_bad_lines: Literal["report", "fail"] = "report"
-    on_no_rows: Literal["report", "fail"] = "report"
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    on_bad_lines: Choice = "report"
+    on_no_rows: Choice = "report"
+    delimiter: Annotated[str, Len(1, 1)] | None = None
     header: bool | None = None
     encoding: str | None = None
 
 
-@handler("csv.profile", input=ProfileInput, parameters=ProfileParameters)
-def run(task: Task[ProfileInput, ProfileParameters], context: Context) -> dict[str, Json]:
+_GIVEN_OR_NOT: Any = ProfileParameters | None
+
+
+@handler("csv.profile", input=ProfileInput, parameters=_GIVEN_OR_NOT)
+def run(task: Task[ProfileInput, ProfileParameters | None], context: Context) -> dict[str, Json]:
     """Profile one file. Raises PermanentError, naming the cause, for what is no usable table."""
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")  # tasks run side by side in other processes
     from worker.handlers.csv_profile.profile import Options, profile
 
     key, size = task.input.key, task.input.bytes
+    options = Options(**asdict(task.parameters or ProfileParameters()))
 
     def on_batch(bytes_read: int) -> None:
         context.raise_if_cancelled()
@@ -45,9 +61,7 @@ def run(task: Task[ProfileInput, ProfileParameters], context: Context) -> dict[s
             context.progress(bytes_read / size)
 
     try:
-        found = profile(
-            lambda: context.open_input(key), Options(**task.parameters.model_dump()), on_batch
-        )
+        found = profile(lambda: context.open_input(key), options, on_batch)
     except FileNotFoundError as error:
         raise PermanentError(
             f"there is no object {key!r} in the data bucket: was it uploaded?", type="MissingFile"

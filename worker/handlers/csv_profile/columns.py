@@ -141,7 +141,7 @@ def _column(
     col = totals["col"]
     shown: dict[str, Json] = {
         "name": name,
-        "type": kind.split()[0],
+        "type": kind.partition(" ")[0],
         "nulls": totals["nulls"],
         "distinct": tables.distinct.get(col, 0),
         "exact": col in tables.exact,

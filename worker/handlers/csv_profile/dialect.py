@@ -6,9 +6,10 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Protocol
 
 DELIMITERS = (",", ";", "\t", "|")
 _LINES_SEEN = 100
@@ -18,6 +19,20 @@ _TYPED = re.compile(
     r"|(?i:true|false))\s*"
 )
 _NULL = re.compile(r"\s*(?i:|na|n/a|nan|null|\\n|#n/a|<na>)\s*")
+
+
+class Reader(Protocol):
+    """The records of a text, and how many of its lines they took so far."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Return itself."""
+        ...
+
+    def __next__(self) -> list[str]:
+        """Return the next record. Raises csv.Error."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +46,7 @@ class Dialect:
     header_fields: int = 0
     """Fields of the header record: one less than names where R wrote row names without a name."""
 
-    def reader(self, lines: Iterable[str]) -> csv._reader:
+    def reader(self, lines: Iterable[str]) -> Reader:
         """Return the records of `lines`, as lists of fields."""
         return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote)
 

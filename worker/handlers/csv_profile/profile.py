@@ -8,6 +8,7 @@ from itertools import chain
 from typing import BinaryIO, Literal
 
 from orchestrator.errors import cut
+
 from worker.api import Json, PermanentError
 from worker.handlers.csv_profile.columns import describe
 from worker.handlers.csv_profile.dialect import Dialect, detect_dialect

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
+from worker.api import PermanentError
 from worker.handlers.csv_profile.dialect import Dialect
 
 BATCH_FIELDS = 400_000

@@ -8,7 +8,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from worker.api import PermanentError
 
@@ -26,6 +26,10 @@ _FOREIGN = {
     b"\x28\xb5\x2f\xfd": "zstd compressed",
     b"\xd0\xcf\x11\xe0": "an old Office document",
 }
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 class _Counted(io.RawIOBase):
@@ -92,9 +96,9 @@ class Source:
         )
 
 
-def _decompressed(stored: io.BufferedReader, start: bytes) -> tuple[str, BinaryIO]:
+def _decompressed(stored: Any, start: bytes) -> tuple[str, _Readable]:
     if start.startswith(_GZIP):
-        return "gzip", gzip.GzipFile(fileobj=stored)  # type: ignore[return-value]
+        return "gzip", gzip.GzipFile(fileobj=stored)
     if start.startswith(_BZIP2):
         return "bzip2", bz2.BZ2File(stored)
     if start.startswith(_XZ):

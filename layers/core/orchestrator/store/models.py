@@ -254,6 +254,7 @@ class Connection:
 
 def bind[M: Model](model: type[M], table: str, connection: Connection) -> type[M]:
     """Return `model` bound to a table: the name is known at run time only."""
-    bound = type(model.__name__, (model,), {"Meta": type("Meta", (), {"table_name": table})})
+    meta = type("Meta", (), {"table_name": table})
+    bound: type[M] = type(model.__name__, (model,), {"Meta": meta})
     bound._connection = connection.table(bound, table)
     return bound

@@ -1,0 +1,1 @@
+"""Tests of the deployed application: real sam build and deploy, emulator with IAM, real workers."""

@@ -1,0 +1,1 @@
+"""In-process fakes of what the worker needs of the world."""

@@ -71,8 +71,9 @@ def main() -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except interrupt.Interrupted as error:
-        if chosen.command != "logs":
-            print("\nInterrupted: everything that was started has been stopped.", file=sys.stderr)
+        if chosen.command == "logs":
+            return 0
+        print("\nInterrupted: everything that was started has been stopped.", file=sys.stderr)
         return error.exit_code
 
 

@@ -14,6 +14,8 @@ from local.scope import Scope
 _PYTHON = str(venv_bin("dev") / "python")
 _CODE = ("layers/core", "functions", "worker", "local", "tests")
 _SAM = (str(venv_bin("sam") / "python"), "-m", "samcli")
+# Scripts of an environment are not run by name: their first line cannot hold every path.
+_CFN_LINT = "import sys; from cfnlint.runner import main; sys.exit(main())"
 _IMPORT_LINTER = "import sys; from importlinter.cli import lint_imports_command as run; run()"
 
 LINT: Mapping[str, Sequence[str]] = {
@@ -21,7 +23,7 @@ LINT: Mapping[str, Sequence[str]] = {
     "ruff format": (_PYTHON, "-m", "ruff", "format", "--check"),
     "mypy": (_PYTHON, "-m", "mypy", *_CODE),
     "import-linter": (_PYTHON, "-c", _IMPORT_LINTER),
-    "cfn-lint": (_PYTHON, "-m", "cfnlint", "template.yaml"),
+    "cfn-lint": (_PYTHON, "-c", _CFN_LINT, "template.yaml"),
     "sam validate": (*_SAM, "validate", "--lint", "--region", aws.REGION),
 }
 _PYTEST = (_PYTHON, "-m", "pytest", "-p", "local.pytest_interrupt", "--cov", "--cov-report=term")

@@ -39,8 +39,9 @@ def curl_lines(running: stack.Stack) -> str:
             "  # submit",
             '  JOB=$(curl -sS -H "$AUTH" -H "Content-Type: application/json" \\',
             f'    -d {shlex.quote(body)} "$API/jobs" | {take_id}); echo "$JOB"',
-            "  # read, list the failed tasks, get the results",
-            '  curl -sS -H "$AUTH" "$API/jobs/$JOB"',
+            "  # read until it ends, list the failed tasks, get the results",
+            '  until curl -sS -H "$AUTH" "$API/jobs/$JOB" | tee /dev/stderr \\',
+            '    | grep -qE \'"state": ?"(SUCCEEDED|FAILED|CANCELLED)"\'; do sleep 1; done',
             '  curl -sS -H "$AUTH" "$API/jobs/$JOB/tasks?state=FAILED"',
             '  curl -sS -H "$AUTH" "$API/jobs/$JOB/results"',
         ]
@@ -58,8 +59,7 @@ def _describe(running: stack.Running) -> None:
 
 def _take_down(running: stack.Running) -> None:
     """End what still runs of a stack and remove what it left on disk."""
-    stop_groups(running.workers, grace_seconds=10)
-    stop_groups([running.emulator])
+    stop_groups(running.processes)
     for folder in (running.folder, running.emulator_folder):
         remove(folder)
     STACK_FILE.unlink(missing_ok=True)

@@ -52,11 +52,12 @@ def _check(running: Running) -> None:
 def _prepare(
     scope: Scope, phases: Phases, options: launch.Options, folder: str
 ) -> tuple[Running, list[DataFile]]:
-    """Start the stack while the files are found, then upload them."""
+    """Start the stack while the files are fetched, then upload them."""
+    own = dataset.find(Path(folder)) if folder else None
 
     def take() -> list[DataFile]:
-        with phases.phase("find the files"):
-            return dataset.find(Path(folder)) if folder else dataset.public(scope)
+        with phases.phase("fetch the files"):
+            return own or dataset.public(scope)
 
     with launch.threads(scope) as pool:
         taking = pool.submit(take)

@@ -98,13 +98,13 @@ def _start_once(scope: Scope, port: int, *, auth: bool) -> Emulator:
     python = venv_bin("emulator") / "python"
     if not python.exists():
         raise EmulatorError("The emulator is not installed: run `make setup`.")
-    folder = scope.folder("emulator")
+    # Thousands of files for each function process: from disk they take longer to go than to come.
+    folder = scope.folder("emulator", in_memory=True)
     process = scope.spawn(
         [python, "-m", "ministack"],
         env=environment(port, folder, auth=auth),
         cwd=folder,
         log=folder / "emulator.log",
-        last=True,
     )
     emulator = Emulator(port, process, folder)
     _wait_until_healthy(emulator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,6 +14,8 @@ BUILDS = LOCAL / "build"
 DATA = LOCAL / "data"
 RESULTS = LOCAL / "results"
 STACK_FILE = LOCAL / "stack.json"
+_MEMORY = "/dev/shm"
+_MEMORY_LEAST_BYTES = 4 << 30
 
 
 def venv_bin(name: str) -> Path:
@@ -20,10 +23,26 @@ def venv_bin(name: str) -> Path:
     return LOCAL / "venvs" / name / "bin"
 
 
-def new_run(prefix: str) -> Path:
+def new_run(prefix: str, *, in_memory: bool = False) -> Path:
     """Make a private folder for one run; all that the run leaves on disk is inside."""
+    if in_memory and _memory_is_usable():
+        return Path(tempfile.mkdtemp(prefix=f"{ROOT.name}-{prefix}-", dir=_MEMORY))
     RUNS.mkdir(parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=RUNS))
+
+
+def _memory_is_usable() -> bool:
+    """Return whether the system's folder in memory is large enough, and may hold libraries.
+
+    A container's is often small, or forbids to run what is in it.
+    """
+    try:
+        found = os.statvfs(_MEMORY)
+    except OSError:
+        return False
+    room = found.f_bavail * found.f_frsize >= _MEMORY_LEAST_BYTES
+    runnable = not found.f_flag & getattr(os, "ST_NOEXEC", 0)
+    return room and runnable and os.access(_MEMORY, os.W_OK)
 
 
 def remove(folder: Path) -> None:

@@ -130,7 +130,7 @@ def _wait(
 def stop_groups(
     leaders: Iterable[Identity],
     *,
-    grace_seconds: float = 5.0,
+    grace_seconds: float = 3.0,
     children: Iterable[subprocess.Popen[bytes]] = (),
 ) -> None:
     """End each leader's group: SIGTERM to the leader, SIGKILL to what is left after the grace.

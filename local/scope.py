@@ -34,7 +34,6 @@ class Scope:
         self._closed = False
         self._processes: dict[Identity, subprocess.Popen[bytes]] = {}
         self._folders: list[Path] = []
-        self._last: set[Identity] = set()
         self._watcher = subprocess.Popen(
             [sys.executable, "-m", "local.scope"],
             cwd=ROOT,
@@ -43,11 +42,11 @@ class Scope:
             start_new_session=True,
         )
 
-    def folder(self, prefix: str) -> Path:
-        """Make a private folder under `.local/run`, removed at the end."""
+    def folder(self, prefix: str, *, in_memory: bool = False) -> Path:
+        """Make a private folder under `.local/run` (or in memory), removed at the end."""
         with self._lock:
             self._refuse_when_closed()
-            folder = new_run(prefix)
+            folder = new_run(prefix, in_memory=in_memory)
             self._folders.append(folder)
             self._tell()
             return folder
@@ -59,16 +58,13 @@ class Scope:
         env: Mapping[str, str],
         cwd: Path,
         log: Path | None,
-        last: bool = False,
     ) -> Identity:
-        """Start a process in a session of its own; one that is `last` ends after the others."""
+        """Start a process in a session of its own."""
         with self._lock:
             self._refuse_when_closed()
             child = spawn(command, env=env, cwd=cwd, log=log)
             process = identify(child.pid) or Identity(child.pid, "")
             self._processes[process] = child
-            if last:
-                self._last.add(process)
             self._tell()
             return process
 
@@ -112,14 +108,16 @@ class Scope:
             self._tell()
 
     def close(self) -> None:
-        """End and remove what is still held, in an order that lets the processes end well."""
+        """End and remove what is still held.
+
+        All at once: a worker that waits for messages ends when the emulator does.
+        """
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             held = list(self._processes)
-        self.stop(process for process in held if process not in self._last)
-        self.stop(process for process in held if process in self._last)
+        self.stop(held)
         for folder in list(self._folders):
             self.discard(folder)
         assert self._watcher.stdin is not None

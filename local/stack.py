@@ -44,7 +44,7 @@ class Running:
 
     @property
     def processes(self) -> tuple[Identity, ...]:
-        """All processes, the workers first: they end before what they talk to."""
+        """All processes."""
         return (*self.workers, self.emulator)
 
     @property

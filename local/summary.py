@@ -82,7 +82,7 @@ def _missing_lines(summary: Summary) -> list[str]:
         return []
     lines = ["", f"Columns with most missing values (of {summary.columns:,}):"]
     for nulls, rows, name, column in summary.missing:
-        lines.append(f"  {nulls:>9,} of {rows:>9,}  ({nulls / rows:4.0%})  {name}: {column}")
+        lines.append(f"  {nulls:>9,} of {rows:>9,}  ({nulls / rows:6.1%})  {name}: {column}")
     return lines
 
 

@@ -1,7 +1,8 @@
 """Which received messages are run: the steps between the queue and the slots.
 
-Each step passes on the messages that go on and deals with the rest itself: read, known handler,
-alone if it may be poison, claim, judge.
+Each step passes on the messages that go on and deals with the rest itself: read, handler known,
+claim, judge. A redelivered single task may have killed its worker: it is set apart, unclaimed, to run
+alone, so that it takes no others along and none of them is blamed for it.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestrator.errors import cut
-from orchestrator.model.wire import ClaimIn, ClaimMessage, ClaimOut, Run, TaskMessage
 from pydantic import ValidationError
 
+from orchestrator.errors import cut
+from orchestrator.model.wire import ClaimIn, ClaimMessage, ClaimOut, Run, TaskMessage
 from worker.backoff import Backoff, growing_seconds
 from worker.held import Held
 from worker.jobs import Jobs, Verdict, judge
@@ -23,20 +24,18 @@ from worker.ports import ApiRefused, Received, Unavailable, WorkApi
 from worker.reporter import Reporter
 
 _MINUTE = 60.0
+_SOON = 5.0
 _HIDDEN_MAX_SECONDS = 900.0
-_ALONE_FIRST_SECONDS = 5.0
-_PAUSE_MAX_SECONDS = 30.0
-_UNKNOWN_FIRST_SECONDS = 5.0
 _NAMES_MAX = 50
+_NOTHING = ClaimOut(jobs={}, messages={})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Admitted:
-    """Messages to be run, those to be run each by itself, and how long to receive nothing."""
+    """Messages to be run, and those to be run each by itself (after `claim_alone`)."""
 
     run: list[Held]
     alone: list[Held]
-    pause_seconds: float
 
 
 class Admission:
@@ -60,9 +59,9 @@ class Admission:
         self._reporter = reporter
         self._log = log
         self._stopping = stopping
-        self.handlers: frozenset[str] = frozenset()
         self._unknown: dict[str, None] = {}
         self._malformed: dict[str, None] = {}
+        self.handlers: frozenset[str] = frozenset()
 
     @property
     def unknown_handlers(self) -> list[str]:
@@ -73,18 +72,21 @@ class Admission:
         """Decide about each message; all but those returned are dealt with."""
         messages = [held for each in received if (held := self._read(each, received_at))]
         messages = [held for held in messages if self._has_handler(held)]
-        messages, pause_seconds = self._without_busy_singles(messages)
-        asked = [held for held in messages if self._must_ask(held)]
-        answer = self._claim(asked)
-        if answer is None:
-            self._leave(asked, "its claim was not answered")
-            messages = [held for held in messages if held not in asked]
-        to_run = [held for held in messages if self._is_to_run(held, answer)]
+        singles = [held for held in messages if held.redelivered and len(held.unsettled) == 1]
+        to_run = self._claimed([held for held in messages if held not in singles])
         return Admitted(
-            run=[held for held in to_run if not _is_redelivered(held)],
-            alone=[held for held in to_run if _is_redelivered(held)],
-            pause_seconds=pause_seconds,
+            run=[held for held in to_run if not held.redelivered],
+            alone=[*(held for held in to_run if held.redelivered), *singles],
         )
+
+    def claim_alone(self, held: Held) -> bool:
+        """Claim a message now that nothing else is held; tell whether it is to be run."""
+        return held.claimed or bool(self._claimed([held]))
+
+    def postpone(self, held: Held) -> None:
+        """Put back an unclaimed message that could not be run alone so far; uncounted."""
+        seconds = growing_seconds(held.received.receive_count - 1, _SOON, _HIDDEN_MAX_SECONDS)
+        self._leases.put_back(held, seconds, "to run alone, but this worker is busy")
 
     def _read(self, received: Received, received_at: float) -> Held | None:
         """A malformed message is left to reach the dead-letter queue, and logged once."""
@@ -93,8 +95,8 @@ class Admission:
         except ValidationError as error:
             if received.message_id not in self._malformed:
                 _remember(self._malformed, received.message_id)
-                reason = cut(str(error), 500)
-                self._log.error("malformed", message_id=received.message_id, reason=reason)
+                fields = [".".join(map(str, each["loc"])) for each in error.errors()]
+                self._log.error("malformed", message_id=received.message_id, fields=fields[:5])
             return None
         held = Held(
             received=received,
@@ -115,27 +117,15 @@ class Admission:
         self._leases.put_back(held, seconds, f"this worker has no handler {cut(name)!r}")
         return False
 
-    def _without_busy_singles(self, messages: list[Held]) -> tuple[list[Held], float]:
-        """Put back redelivered single tasks, unless this is the only message that is held.
-
-        Such a task may have killed its worker. It runs alone, so that it takes no others along and
-        none of them is blamed for it. Meanwhile another worker may be idle; and this one takes no new
-        work for a moment, so as to become so.
-        """
-        singles = [held for held in messages if _is_redelivered(held) and len(held.unsettled) == 1]
-        others = len(self._leases.all()) - len(singles)
-        put_back = singles if others else singles[1:]
-        pause_seconds = 0.0
-        for held in put_back:
-            seconds = growing_seconds(
-                held.received.receive_count - 1, _ALONE_FIRST_SECONDS, _HIDDEN_MAX_SECONDS
-            )
-            pause_seconds = max(pause_seconds, min(seconds, _PAUSE_MAX_SECONDS))
-            self._leases.put_back(held, seconds, "redelivered, to run alone")
-        return [held for held in messages if held not in put_back], pause_seconds
-
-    def _must_ask(self, held: Held) -> bool:
-        return _is_redelivered(held) or self._jobs.must_ask(held.message)
+    def _claimed(self, messages: list[Held]) -> list[Held]:
+        """Ask about those that need it; return those that are to be run."""
+        asked = [held for held in messages if held.redelivered or self._jobs.must_ask(held.message)]
+        answer = self._claim(asked) if asked else _NOTHING
+        if answer is None:
+            for held in asked:
+                self._leave(held, "its claim was not answered")
+            messages, answer = [held for held in messages if held not in asked], _NOTHING
+        return [held for held in messages if self._is_to_run(held, answer)]
 
     def _claim(self, asked: list[Held]) -> ClaimOut | None:
         """Claim, for as long as it takes and any of the messages is ours; None: without an answer."""
@@ -153,41 +143,35 @@ class Admission:
             else:
                 self._jobs.learn(answer.jobs)
                 return answer
-        return None if asked else ClaimOut(jobs={}, messages={})
+        return None
 
     def _question(self, asked: list[Held]) -> ClaimIn:
         return ClaimIn(
             worker_id=self._worker_id,
             jobs=sorted({held.message.job for held in asked}),
-            messages=[_claim_message(held) for held in asked if _is_redelivered(held)],
+            messages=[_claim_message(held) for held in asked if held.redelivered],
         )
 
-    def _is_to_run(self, held: Held, answer: ClaimOut | None) -> bool:
+    def _is_to_run(self, held: Held, answer: ClaimOut) -> bool:
         held.info = self._jobs.get(held.message.job)
-        told = answer.messages.get(held.received.message_id) if answer else None
+        told = answer.messages.get(held.received.message_id)
         verdict = Verdict.DROP if told == "drop" else judge(held.message, held.info)
         if not self._leases.ours(held):
             self._leases.release(held)
         elif verdict is Verdict.DROP:
             self._reporter.drop(held, sorted(held.unsettled))
-        elif verdict is Verdict.UNKNOWN or (_is_redelivered(held) and told is None):
-            self._leave([held], "its job is not known")
+        elif verdict is Verdict.UNKNOWN or (held.redelivered and told is None):
+            self._leave(held, "its job is not known")
         else:
             if isinstance(told, Run):
                 held.unsettled.intersection_update(told.run)
+                held.claimed = True
             return True
         return False
 
-    def _leave(self, messages: list[Held], reason: str) -> None:
-        for held in messages:
-            seconds = growing_seconds(
-                held.received.receive_count, _UNKNOWN_FIRST_SECONDS, _HIDDEN_MAX_SECONDS
-            )
-            self._leases.put_back(held, seconds, reason)
-
-
-def _is_redelivered(held: Held) -> bool:
-    return held.received.receive_count > 1
+    def _leave(self, held: Held, reason: str) -> None:
+        seconds = growing_seconds(held.received.receive_count, _SOON, _HIDDEN_MAX_SECONDS)
+        self._leases.put_back(held, seconds, reason)
 
 
 def _claim_message(held: Held) -> ClaimMessage:

@@ -15,7 +15,6 @@ from orchestrator.model.wire import (
     TaskError,
     Unstarted,
 )
-
 from worker.ending import Ending, Failure, failed
 from worker.held import Held
 

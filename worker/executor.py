@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from orchestrator.model.states import Outcome
 from orchestrator.model.wire import RESULT_INLINE_MAX_BYTES, RunningTask
-
 from worker.api import Json
 from worker.backoff import Backoff, growing_seconds
 from worker.ending import failed

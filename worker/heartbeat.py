@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from orchestrator.model.wire import HeartbeatIn, RunningTask
-
 from worker.admission import Admission
 from worker.clock import Clock
 from worker.jobs import Jobs, Verdict, judge

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from orchestrator.model.wire import JobInfo, TaskMessage
-
 from worker.log import ranges
 from worker.pool.orders import Orders
 from worker.ports import Received
@@ -27,6 +26,12 @@ class Held:
     orders: Orders = field(default_factory=Orders)
     ready_at: float = 0.0
     began_at: float = 0.0
+    claimed: bool = False
+
+    @property
+    def redelivered(self) -> bool:
+        """Tell whether the message was received before, by whomever."""
+        return self.received.receive_count > 1
 
     @cached_property
     def names(self) -> dict[str, object]:

@@ -7,7 +7,6 @@ from itertools import pairwise
 from struct import unpack
 
 from orchestrator.model.wire import InputsRef, TaskMessage
-
 from worker.api import Json
 from worker.ports import Buckets
 

@@ -9,7 +9,6 @@ from typing import Any
 from orchestrator.errors import OrchestratorError
 from orchestrator.model.ids import task_id
 from orchestrator.model.states import Outcome
-
 from worker.api import Cancelled, Context, Json, PermanentError, Task
 from worker.ending import Ending, failed, message_of, raised
 from worker.registry import Handler

@@ -7,7 +7,6 @@ from enum import Enum, auto
 
 from orchestrator.model.states import JobState
 from orchestrator.model.wire import JobInfo, JobStatus, TaskMessage
-
 from worker.clock import Clock
 
 FRESH_SECONDS = 10.0

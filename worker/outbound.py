@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 
 from orchestrator.model.wire import REPORTS_MAX
-
 from worker.clock import Clock
 from worker.entries import Entry, GiveBack
 
 FLUSH_SECONDS = 1.0
-AGAIN_SECONDS = 5.0
+_AGAIN, _AGAIN_IN_A_HURRY = 5.0, 0.5
 
 
 class Outbound:
@@ -38,7 +37,8 @@ class Outbound:
     def add_later(self, entry: Entry) -> None:
         """Add an entry that is not to be sent again at once."""
         with self._changed:
-            self._again.append((self._clock() + AGAIN_SECONDS, entry))
+            delay = self._flush_seconds * (_AGAIN_IN_A_HURRY if self._hurry else _AGAIN)
+            self._again.append((self._clock() + delay, entry))
 
     def hurry(self) -> None:
         """Give out at once from now on."""

@@ -7,7 +7,6 @@ import threading
 from shutil import rmtree
 
 from orchestrator.model.wire import RunningTask
-
 from worker.admission import Admission
 from worker.clock import clock
 from worker.deletions import Deletions
@@ -18,7 +17,7 @@ from worker.held import Held
 from worker.jobs import Jobs
 from worker.leases import Leases
 from worker.log import Log
-from worker.outbound import Outbound
+from worker.outbound import FLUSH_SECONDS, Outbound
 from worker.poller import Poller
 from worker.pool.children import Children
 from worker.pool.conversation import Limits
@@ -38,10 +37,19 @@ class Parts:
     """What a worker is made of; `start` and `close` keep the order."""
 
     def __init__(
-        self, settings: Settings, queue: TaskQueue, api: WorkApi, buckets: Buckets, log: Log
+        self,
+        settings: Settings,
+        queue: TaskQueue,
+        api: WorkApi,
+        buckets: Buckets,
+        log: Log,
+        *,
+        limits: Limits | None = None,
+        flush_seconds: float = FLUSH_SECONDS,
     ) -> None:
         self._settings = settings
         self._log = log
+        self._limits = limits or Limits(memory_bytes=settings.memory_bytes)
         self._scratch = tempfile.mkdtemp(prefix="worker-")
         self.stopping = threading.Event()
         self.touched = TouchedNodes(clock)
@@ -54,7 +62,7 @@ class Parts:
             leases=self.leases,
             deletions=Deletions(queue, self.leases, log),
             touched=self.touched,
-            outbound=Outbound(clock),
+            outbound=Outbound(clock, flush_seconds),
             log=log,
             clock=clock,
         )
@@ -124,7 +132,7 @@ class Parts:
         children = Children(self._pool_settings(), self._log, clock)
         executor = Executor(
             children=children,
-            limits=Limits(memory_bytes=self._settings.memory_bytes),
+            limits=self._limits,
             buckets=buckets,
             leases=self.leases,
             reporter=self.reporter,

@@ -16,6 +16,8 @@ from worker.ports import Received, TaskQueue, Unavailable
 from worker.reporter import Reporter
 
 _ROOM_SECONDS = 0.5
+ALONE_SECONDS = 60.0
+"""How long a message that must run alone is held, unclaimed, for this worker to become idle."""
 
 
 class Poller:
@@ -72,10 +74,8 @@ class Poller:
         admitted = self._admission.admit(received, began)
         for held in admitted.run:
             self._hand_over(held)
-        if admitted.alone:
-            self._run_alone(admitted.alone)
-        elif admitted.pause_seconds:
-            self._wait_until_at_most(0, admitted.pause_seconds)
+        for number, held in enumerate(admitted.alone):
+            self._run_alone(held, still_waiting=len(admitted.alone) - number - 1)
 
     def _receive(self, room: int) -> list[Received]:
         try:
@@ -87,19 +87,27 @@ class Poller:
         self._backoff.reset()
         return received
 
-    def _run_alone(self, alone: list[Held]) -> None:
-        """Run each when nothing else is held, and receive nothing until all have run."""
-        for waiting in range(len(alone), 0, -1):
-            self._wait_until_at_most(waiting)
-            self._hand_over(alone[-waiting])
-        self._wait_until_at_most(0)
+    def _run_alone(self, held: Held, still_waiting: int) -> None:
+        """Run a message when nothing else is held but those that wait; receive nothing meanwhile.
 
-    def _wait_until_at_most(self, count: int, seconds: float = math.inf) -> None:
+        Where this worker does not become idle soon, another one may: the message goes back.
+        """
+        if self._wait_until_at_most(still_waiting + 1, ALONE_SECONDS):
+            if self._admission.claim_alone(held):
+                self._hand_over(held)
+                self._wait_until_at_most(still_waiting)
+        elif held.claimed:
+            self.give_back(held)
+        else:
+            self._admission.postpone(held)
+
+    def _wait_until_at_most(self, count: int, seconds: float = math.inf) -> bool:
         until = self._leases.clock() + seconds
         while not self._stopping.is_set() and self._leases.clock() < until:
             if self._leases.wait_until_at_most(count, _ROOM_SECONDS):
-                return
+                return True
             self._return_overdue()
+        return False
 
     def _hand_over(self, held: Held) -> None:
         self._log.info("received", receive_count=held.received.receive_count, **held.names)
@@ -113,7 +121,7 @@ class Poller:
     def give_back(self, held: Held) -> None:
         """Give a message back before anything of it began; a claim that counted a start is undone."""
         indexes = sorted(held.unsettled)
-        interrupted = indexes if held.received.receive_count > 1 else []
+        interrupted = indexes if held.claimed else []
         self._reporter.give_back(
             GiveBack(held=held, indexes=indexes, interrupted=interrupted, split=False)
         )

@@ -44,30 +44,38 @@ def has_children() -> bool:
     return True
 
 
-def kill_descendants(spare: frozenset[int] = frozenset()) -> int:
-    """Kill and reap this process's children but `spare`, and theirs; return how many there were.
+def kill_descendants(spare: frozenset[int] = frozenset(), mark: bytes = b"") -> None:
+    """Kill and reap this process's children but `spare`, and theirs.
 
-    Killing one may hand its children to this process, hence the rounds.
+    With a `mark`, only those whose environment holds it: others are not of a task. Killing one may
+    hand its children to this process, hence the rounds.
     """
-    killed = set[int]()
     for _ in range(_ROUNDS):
-        found = [pid for pid in children_of(os.getpid()) if pid not in spare]
+        found = [
+            pid for pid in children_of(os.getpid()) if pid not in spare and _is_marked(pid, mark)
+        ]
         if not found:
-            break
+            return
         for pid in found:
-            killed.update(_kill_tree(pid))
+            _kill_tree(pid)
         for pid in found:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-    return len(killed)
 
 
-def _kill_tree(root: int) -> set[int]:
-    tree = {root, *descendants_of(root)}
-    for pid in tree:
+def _is_marked(pid: int, mark: bytes) -> bool:
+    """Tell whether a process is a task's; one that ended has no environment left, but its session."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        return mark in environment or (not environment and os.getsid(pid) != os.getsid(0))
+    except OSError:
+        return False
+
+
+def _kill_tree(root: int) -> None:
+    for pid in (root, *descendants_of(root)):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-    return tree
 
 
 def descendants_of(root: int) -> Iterator[int]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import OrchestratorError
-
 from worker.api import Context, Json, Task
 
 ENTRY_POINTS = "orchestrator.handlers"

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 
 from orchestrator.model.states import Outcome
 from orchestrator.model.wire import CompleteIn, CompleteOut, ReportStatus
-
 from worker.backoff import Backoff
 from worker.clock import Clock
 from worker.deletions import Deletions

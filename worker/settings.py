@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import OrchestratorError
-
 from worker.log import LEVELS
 
 _RESERVED_BYTES = 256 * 1024 * 1024

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterable
 
 from orchestrator.model.ids import node_of
-
 from worker.clock import Clock
 
 KEPT_SECONDS = 60.0

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from orchestrator import runtime
-from orchestrator.runtime import Event
+from orchestrator.runtime import CallContext, Event
 from orchestrator.service.access import Caller, authenticate
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 _SCHEME = "bearer "
 
@@ -22,7 +18,7 @@ class Unauthorized(Exception):
         super().__init__("Unauthorized")
 
 
-def handler(event: Event, context: LambdaContext) -> Mapping[str, object]:
+def handler(event: Event, context: CallContext) -> Mapping[str, object]:
     """Return a policy for the whole stage with the caller as its context. Raises Unauthorized."""
     token = _bearer(str(event.get("authorizationToken", "")))
     with runtime.call(context) as journal:

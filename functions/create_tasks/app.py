@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from orchestrator.runtime import Event, machine_step
+from orchestrator.runtime import CallContext, Event, machine_step
 from orchestrator.service.create import create_tasks
 from orchestrator.service.ports import Deps
 
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
-
 
 @machine_step
-def handler(deps: Deps, event: Event, _: LambdaContext) -> Mapping[str, object]:
+def handler(deps: Deps, event: Event, _: CallContext) -> Mapping[str, object]:
     """Open, or reopen, the leaves of one node; return {"node": n}."""
     return create_tasks(deps, event["job_id"], event["gen"], event["exec"], event["node"])

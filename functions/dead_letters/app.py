@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 
 from orchestrator import runtime
-from orchestrator.runtime import Event
+from orchestrator.runtime import CallContext, Event
 from orchestrator.service.dead_letters import dead_letter
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 # A batch that failed whole is answered like any other: raising would only cost a cold start.
 _PROCESSOR = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -29,7 +28,7 @@ def _settle(record: SQSRecord) -> None:
         raise
 
 
-def handler(event: Event, context: LambdaContext) -> Mapping[str, object]:
+def handler(event: Event, context: CallContext) -> Mapping[str, object]:
     """Settle each letter; answer which ones SQS must deliver again."""
     with runtime.call(context) as journal:
         with _PROCESSOR(event["Records"], _settle) as processor:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
-from orchestrator.runtime import Event, machine_step
+from orchestrator.runtime import CallContext, Event, machine_step
 from orchestrator.service import finish
 from orchestrator.service.ports import Deps
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
 def _drained(deps: Deps, event: Event) -> Mapping[str, object]:
@@ -44,6 +40,6 @@ _OPERATIONS: Mapping[str, Callable[[Deps, Event], Mapping[str, object]]] = {
 
 
 @machine_step
-def handler(deps: Deps, event: Event, _: LambdaContext) -> Mapping[str, object]:
+def handler(deps: Deps, event: Event, _: CallContext) -> Mapping[str, object]:
     """Do one operation: drained, stop, nodes, node or last."""
     return _OPERATIONS[event["op"]](deps, event)

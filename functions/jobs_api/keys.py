@@ -57,7 +57,7 @@ def list_keys(deps: WithDeps) -> KeyList:
 )
 def revoke_key(
     deps: WithDeps, key_id: Annotated[str, Path(description="Id of the key, a ULID.")]
-) -> Response[None]:
+) -> Response[str]:
     """Delete a key."""
     access.revoke_key(deps, key_id)
-    return Response(status_code=204)
+    return Response(status_code=204, body="")

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from orchestrator import runtime
 from orchestrator.errors import Problem
 from orchestrator.model.ids import is_job_id, parse_task_id
+from orchestrator.runtime import CallContext
 from rest.body import decode_body
 from rest.problems import answer_problem
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
+type Handler = Callable[[dict[str, Any], CallContext], dict[str, Any]]
 
 
 def rest_handler(app: APIGatewayRestResolver) -> Handler:
     """Return the Lambda handler of `app`. What is no `Problem` leaves it, so that alarms see it."""
 
-    def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    def handler(event: dict[str, Any], context: CallContext) -> dict[str, Any]:
         begun = time.monotonic()
         with runtime.call(context, **_keys(event)) as journal:
             answer = _resolve(app, event, context)
@@ -40,10 +41,10 @@ def rest_handler(app: APIGatewayRestResolver) -> Handler:
 
 
 def _resolve(
-    app: APIGatewayRestResolver, event: dict[str, Any], context: LambdaContext
+    app: APIGatewayRestResolver, event: dict[str, Any], context: CallContext
 ) -> dict[str, Any]:
     try:
-        return app.resolve(as_json_request(event), context)
+        return app.resolve(as_json_request(event), cast("LambdaContext", context))
     except Problem as problem:
         answer = answer_problem(problem, event["requestContext"].get("requestId", ""))
         return {

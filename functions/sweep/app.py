@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from orchestrator import runtime
-from orchestrator.runtime import Event
+from orchestrator.runtime import CallContext, Event
 from orchestrator.service.sweep import execution_ended, sweep
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 RESERVE_SECONDS = 20.0
 """Of the 60 s time-out: a sweep works for 40 s, and what it has begun then ends in time."""
 _EXECUTION = re.compile(r"(?P<job_id>[0-9A-Z]{26})-(?P<gen>[1-9][0-9]*)-(?P<exec>[1-9][0-9]*)")
 
 
-def handler(event: Event, context: LambdaContext) -> Mapping[str, object]:
+def handler(event: Event, context: CallContext) -> Mapping[str, object]:
     """Sweep, or restart what one ended execution left."""
     if event.get("source") == "aws.states":
         return _execution_ended(event["detail"], context)
@@ -26,7 +22,7 @@ def handler(event: Event, context: LambdaContext) -> Mapping[str, object]:
         return sweep(runtime.deps(), runtime.seconds_left(context, RESERVE_SECONDS))
 
 
-def _execution_ended(detail: Event, context: LambdaContext) -> Mapping[str, object]:
+def _execution_ended(detail: Event, context: CallContext) -> Mapping[str, object]:
     status = str(detail["status"])
     match = _EXECUTION.fullmatch(str(detail["name"]))
     if match is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
@@ -22,6 +23,7 @@ from orchestrator.service import beat, claim, report
 from rest.resolver import WithDeps, WithSigner, make_router
 
 router = make_router()
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class SingleStatus(Wire):
@@ -65,7 +67,13 @@ def complete_task(
     body: Annotated[SingleReport, Body()],
 ) -> SingleStatus:
     """Take one report; the worker is named by who signed."""
-    return SingleStatus(status=report.complete_one(deps, task_id, body, signer[-100:]))
+    return SingleStatus(status=report.complete_one(deps, task_id, body, worker_name(signer)))
+
+
+def worker_name(arn: str) -> str:
+    """Return the last part of an IAM identity's ARN (a session or user name) as a worker's name."""
+    name = _NOT_IN_NAMES.sub("-", re.split("[:/]", arn)[-1]).lstrip("._-")
+    return name[:100] or "unknown"
 
 
 @router.post(

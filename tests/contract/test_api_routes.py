@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+
 from orchestrator.errors import Problem
 
 type Resources = dict[str, dict[str, Any]]

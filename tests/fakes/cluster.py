@@ -18,7 +18,6 @@ from orchestrator.service.report import complete
 from orchestrator.service.submit import submit_job
 from orchestrator.service.views import JobOut
 from orchestrator.spec import SubmitJobIn
-
 from tests.fakes.world import World
 
 ALICE = Caller("acme", Role.ADMIN, "alice")

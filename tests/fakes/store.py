@@ -11,12 +11,10 @@ from typing import Any, Unpack
 
 from orchestrator.model.ids import NODE_LEAVES, leaf_of, node_of_leaf
 from orchestrator.model.items import (
-    Absent,
     ApiKey,
     At,
     Idem,
     Job,
-    Older,
     Outbox,
     Running,
     TaskRow,
@@ -26,6 +24,7 @@ from orchestrator.model.items import (
 from orchestrator.model.progress import Leaf, Node, Root, SetName
 from orchestrator.model.states import JobState, TaskState
 from orchestrator.service.ports import JobChanges, JobGuard, Refused
+from tests.fakes.conditions import expected, guard_holds, outbox_key
 
 Hook = Callable[[str], None]
 
@@ -97,7 +96,7 @@ class MemoryStore:
     @_write
     def update_job(self, job_id: str, guard: JobGuard, **changes: Unpack[JobChanges]) -> Job | None:
         job = self.tables.jobs.get(job_id)
-        if job is None or not _guard_holds(job, guard):
+        if job is None or not guard_holds(job, guard):
             return None
         applied: dict[str, Any] = {**changes}
         self.tables.jobs[job_id] = replace(job, **applied)
@@ -109,7 +108,7 @@ class MemoryStore:
         ids = sorted(
             (
                 job.job_id
-                for job in self.tables.jobs.values()
+                for job in list(self.tables.jobs.values())
                 if job.tenant == tenant
                 and (state is None or job.state is state)
                 and (before is None or job.job_id < before)
@@ -120,11 +119,11 @@ class MemoryStore:
 
     def list_due_jobs(self, now: datetime, limit: int) -> list[str]:
         due = [
-            job
+            (job.next_check_at, job.job_id)
             for job in list(self.tables.jobs.values())
             if not job.state.final and job.next_check_at is not None and job.next_check_at <= now
         ]
-        return [job.job_id for job in due][:limit]
+        return [job_id for _, job_id in sorted(due)[:limit]]
 
     def get_root(self, job_id: str) -> Root:
         return self.tables.roots.get(job_id, Root())
@@ -152,10 +151,14 @@ class MemoryStore:
         return True
 
     # LEAF and NODE
-    @_write
     def create_leaves(self, job_id: str, leaves: Iterable[int], expires_at: datetime) -> None:
         for leaf in leaves:
-            self.tables.leaves.setdefault((job_id, leaf), Leaf())
+            self.create_leaf(job_id, leaf)
+
+    @_write
+    def create_leaf(self, job_id: str, leaf: int) -> None:
+        """Put one leaf: a batch is not atomic."""
+        self.tables.leaves.setdefault((job_id, leaf), Leaf())
 
     def get_leaf(self, job_id: str, leaf: int) -> Leaf | None:
         return self.tables.leaves.get((job_id, leaf))
@@ -265,7 +268,7 @@ class MemoryStore:
         """Write one row: each of a batch stands alone, and a crash may come between two."""
         key = (write.row.job_id, write.row.index)
         old = self.tables.tasks.get(key)
-        if not _expected(old, write.expect):
+        if not expected(old, write.expect):
             return Refused(old)
         self.tables.tasks[key] = write.row
         return None
@@ -284,7 +287,7 @@ class MemoryStore:
                 attempt=1,
                 expires_at=expires_at,
             )
-        if row is None or not _expected(row, At(gen=gen, attempt=attempt)):
+        if row is None or not expected(row, At(gen=gen, attempt=attempt)):
             return None
         row = replace(row, starts=row.starts | {key})
         self.tables.tasks[job_id, index] = row
@@ -304,15 +307,20 @@ class MemoryStore:
     @_write
     def put_outbox_item(self, item: Outbox) -> None:
         """Put one item: a batch is not atomic."""
-        self.tables.outbox[_outbox_key(item)] = item
+        self.tables.outbox[outbox_key(item)] = item
 
-    @_write
     def delete_outbox(self, items: Sequence[Outbox]) -> None:
         for item in items:
-            self.tables.outbox.pop(_outbox_key(item), None)
+            self.delete_outbox_item(item)
+
+    @_write
+    def delete_outbox_item(self, item: Outbox) -> None:
+        """Delete one item: a batch is not atomic."""
+        self.tables.outbox.pop(outbox_key(item), None)
 
     def list_outbox(self, minute: int, limit: int) -> list[Outbox]:
-        return [item for key, item in self.tables.outbox.items() if key[0] == minute][:limit]
+        items = list(self.tables.outbox.items())
+        return [item for key, item in items if key[0] == minute][:limit]
 
     def get_sweep_minute(self) -> int | None:
         return self.sweep_minute
@@ -326,7 +334,8 @@ class MemoryStore:
 
     @_write
     def add_given(self, message_id: str, given: frozenset[int], expires_at: datetime) -> None:
-        self.tables.given[message_id] = self.tables.given.get(message_id, frozenset()) | given
+        if given:
+            self.tables.given[message_id] = self.tables.given.get(message_id, frozenset()) | given
 
     @_write
     def put_idem(self, idem: Idem) -> Idem:
@@ -364,30 +373,6 @@ class MemoryStore:
     def list_running(self, job_id: str, now: datetime) -> list[Running]:
         return [
             item
-            for (job, _), item in self.tables.running.items()
+            for (job, _), item in list(self.tables.running.items())
             if job == job_id and item.expires_at > now
         ]
-
-
-def _guard_holds(job: Job, guard: JobGuard) -> bool:
-    return (
-        (guard.gen is None or job.gen == guard.gen)
-        and (guard.exec is None or job.exec == guard.exec)
-        and (guard.cursor is None or job.cursor == guard.cursor)
-        and (guard.states is None or job.state in guard.states)
-        and (guard.next_check_at is None or job.next_check_at == guard.next_check_at)
-    )
-
-
-def _expected(row: TaskRow | None, expect: Absent | At | Older) -> bool:
-    if isinstance(expect, Absent):
-        return row is None
-    if isinstance(expect, Older):
-        return row is None or row.gen < expect.gen
-    same = row is not None and (row.gen, row.attempt) == (expect.gen, expect.attempt)
-    return same and row is not None and not row.state.final
-
-
-def _outbox_key(item: Outbox) -> tuple[object, ...]:
-    minute = int(item.due_at.timestamp() // 60) + 1
-    return (minute, item.job_id, item.gen, item.kind, item.start, item.stop, item.attempt)

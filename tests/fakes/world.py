@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.errors import SendFailed
-from orchestrator.service.ports import Deps, Outgoing
 from ulid import ULID
 
+from orchestrator.errors import SendFailed
+from orchestrator.service.ports import Deps, Outgoing
 from tests.fakes.store import MemoryStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,18 +43,22 @@ class MemoryObjects:
 
 
 class MemoryQueue:
-    """`Queue` in memory; `failing` refuses that many sends."""
+    """`Queue` in memory; `failing` refuses that many sends whole, `refuses` some of their messages."""
 
     def __init__(self) -> None:
         self.sent: list[Outgoing] = []
         self.failing = 0
+        self.refuses: Callable[[Outgoing], bool] = lambda _: False
 
     def send(self, messages: Sequence[Outgoing]) -> None:
-        """Keep the messages, or refuse them all."""
+        """Keep the messages that are not refused; as on SQS, a failed send may have sent some."""
         if self.failing > 0:
             self.failing -= 1
             raise SendFailed("the queue is told to fail")
-        self.sent += messages
+        kept = [message for message in messages if not self.refuses(message)]
+        self.sent += kept
+        if len(kept) < len(messages):
+            raise SendFailed(f"{len(messages) - len(kept)} messages are told to fail")
 
     def take(self) -> list[Outgoing]:
         """Return what was sent since the last take."""

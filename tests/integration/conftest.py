@@ -9,10 +9,11 @@ from uuid import uuid4
 import boto3
 import pytest
 from moto import mock_aws
-from orchestrator.service.ports import Store
-from orchestrator.store import DynamoStore
+from ulid import ULID
 
 from local.emulator import Emulator, running_emulator
+from orchestrator.service.ports import Store
+from orchestrator.store import DynamoStore
 from tests.fakes.store import MemoryStore
 
 _INDEXES = {
@@ -70,15 +71,16 @@ def emulated_tables(emulator: Emulator) -> dict[str, str]:
     return create_tables(emulator.endpoint_url)
 
 
-@pytest.fixture(params=["fake", "moto", "emulator-single", "emulator-partiql"])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    """Return a store of each kind."""
-    if request.param == "fake":
+KINDS = ("fake", "moto", "emulator-single", "emulator-partiql")
+
+
+def make_store(request: pytest.FixtureRequest, kind: str) -> Iterator[Store]:
+    """Return a store of one kind: moto ignores the conditions of PartiQL batches."""
+    if kind == "fake":
         yield MemoryStore()
-    elif request.param == "moto":
+    elif kind == "moto":
         with mock_aws():
-            tables = create_tables(None)
-            yield DynamoStore(**tables, region="us-east-1", batches="single")
+            yield DynamoStore(**create_tables(None), region="us-east-1", batches="single")
     else:
         running: Emulator = request.getfixturevalue("emulator")
         tables = request.getfixturevalue("emulated_tables")
@@ -86,5 +88,23 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
             **tables,
             region="us-east-1",
             endpoint_url=running.endpoint_url,
-            batches="partiql" if request.param.endswith("partiql") else "single",
+            batches="partiql" if kind == "emulator-partiql" else "single",
         )
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Return a store of each kind."""
+    yield from make_store(request, request.param)
+
+
+@pytest.fixture(params=[kind for kind in KINDS if kind != "moto"])
+def atomic(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Return a store of each kind whose conditional writes are atomic between threads: not moto's."""
+    yield from make_store(request, request.param)
+
+
+@pytest.fixture
+def job_id() -> str:
+    """Return a job's id that no other test has."""
+    return str(ULID())

@@ -1,87 +1,22 @@
-"""One suite of behaviours for every store: what holds on the fake holds on DynamoDB."""
+"""One suite of behaviours for every store: what holds on the fake holds on DynamoDB. Jobs and progress."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from orchestrator.model.items import (
-    Absent,
-    ApiKey,
-    At,
-    AttemptEnd,
-    Budgets,
-    Idem,
-    Job,
-    Older,
-    Outbox,
-    Role,
-    Running,
-    Stop,
-    TaskRow,
-    TaskWrite,
-    Worker,
-)
-from orchestrator.model.progress import Counts, Leaf, Packed, Tally, pack_leaf, pack_node
-from orchestrator.model.states import JobState, Outcome, StopReason, TaskState
-from orchestrator.model.wire import RunningTask, TaskError
-from orchestrator.service.ports import JobGuard, Refused, Store
 from ulid import ULID
 
-NOW = datetime(2030, 1, 1, 12, 0, 0, 123_000, tzinfo=UTC)
-LATER = datetime(2031, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def job_id() -> str:
-    return str(ULID())
-
-
-def make_job(job_id: str, **changes: object) -> Job:
-    job = Job(
-        job_id=job_id,
-        tenant=f"t-{job_id}",
-        name="näme",
-        handler="echo",
-        state=JobState.CREATED,
-        policy="{}",
-        created_by="k",
-        request_id="r",
-        created_at=NOW,
-        expires_at=LATER,
-        tags={"a": "b"},
-        next_check_at=NOW,
-        total=7,
-    )
-    return replace(job, **changes)  # type: ignore[arg-type]
-
-
-def make_end(attempt: int = 1, error: TaskError | None = None) -> AttemptEnd:
-    return AttemptEnd(
-        attempt=attempt,
-        run_id="01JABCDEFGHJKMNPQRSTVWXYZ0",
-        outcome=Outcome.FAILED if error else Outcome.SUCCEEDED,
-        at=NOW,
-        worker="worker-1",
-        started_at=NOW - timedelta(seconds=3),
-        duration_ms=3000,
-        error=error,
-    )
-
-
-def make_row(job_id: str, index: int, **changes: object) -> TaskRow:
-    row = TaskRow(
-        job_id=job_id,
-        index=index,
-        state=TaskState.SUCCEEDED,
-        gen=1,
-        attempt=1,
-        expires_at=LATER,
-        last=make_end(),
-        result='{"n":1}',
-    )
-    return replace(row, **changes)  # type: ignore[arg-type]
+from orchestrator.model.items import (
+    Job,
+    Stop,
+)
+from orchestrator.model.progress import Counts, Leaf, Packed, SetName, Tally, pack_leaf, pack_node
+from orchestrator.model.states import JobState, StopReason
+from orchestrator.service.ports import JobChanges, JobGuard, Store
+from tests.integration.values import LATER, NOW, make_job
 
 
 def test_a_job_is_created_once_and_read_back_whole(store: Store, job_id: str) -> None:
@@ -276,183 +211,102 @@ def test_running_counts_are_set_once_an_interval(store: Store, job_id: str) -> N
     assert store.set_running(job_id, 0, 0, late, late - timedelta(seconds=5))
 
 
-def test_rows_are_written_each_on_its_own_condition(store: Store, job_id: str) -> None:
-    rows = [make_row(job_id, index) for index in range(60)]
-    writes = [TaskWrite(row=row, expect=Absent()) for row in rows]
-    assert store.write_tasks(writes) == [None] * 60
-    other = [replace(row, result='"other"') for row in rows[:3]]
-    new = make_row(job_id, 300)
-    answers = store.write_tasks([TaskWrite(row=row, expect=Absent()) for row in [*other, new]])
-    assert answers == [*(Refused(row) for row in rows[:3]), None]
-    found = store.get_tasks(job_id, [*range(70), 300])
-    assert found == {**{row.index: row for row in rows}, 300: new}
-    assert store.get_leaf_tasks(job_id, 0) == {row.index: row for row in rows}
-    assert store.get_leaf_tasks(job_id, 1) == {300: new}
+def test_every_attribute_of_a_job_can_be_changed_and_is_read_back(
+    store: Store, job_id: str
+) -> None:
+    store.put_job(make_job(job_id, total=None, next_check_at=None))
+    changes: JobChanges = {
+        "state": JobState.STOPPING,
+        "state_reason": "tolerance",
+        "stop": Stop(reason=StopReason.TOLERANCE, by="policy", at=NOW),
+        "gen": 2,
+        "exec": 3,
+        "total": 1_000_000,
+        "plan_ref": "jobs/plan.json",
+        "reopen_ref": "jobs/reopen",
+        "base_finals": 999_999,
+        "cursor": 1,
+        "token": "t" * 800,
+        "final_counts": Counts(succeeded=999_999, failed=1),
+        "started_at": NOW,
+        "finished_at": LATER,
+        "deadline_at": LATER,
+        "next_check_at": NOW,
+        "checks": 4,
+        "results_ref": "results/manifest.json",
+        "resent_at": NOW,
+        "expires_at": LATER + timedelta(days=1),
+    }
+    assert changes.keys() == JobChanges.__annotations__.keys()
+    changed = store.update_job(job_id, JobGuard(), **changes)
+    assert changed == replace(make_job(job_id), **changes)
+    assert store.get_job(job_id) == changed
 
 
-def test_a_row_of_the_expected_attempt_is_replaced_whole(store: Store, job_id: str) -> None:
-    error = TaskError(type="Boom", message="ünd", traceback="line", retryable=False, exit_code=3)
-    waiting = make_row(
-        job_id,
-        0,
-        state=TaskState.RETRYING,
-        attempt=2,
-        due_at=NOW,
-        result=None,
-        last=make_end(1, error),
-        budgets=Budgets(user=1),
-    )
-    store.write_tasks([TaskWrite(row=waiting, expect=Absent())])
-    started = store.add_start(job_id, 0, 1, 2, "m#1", LATER)
-    assert started == replace(waiting, starts=frozenset({"m#1"}))
-    final = make_row(job_id, 0, attempt=2, last=make_end(2), history=(make_end(1, error),))
-    wrong = [At(gen=1, attempt=1), At(gen=2, attempt=2), At(gen=1, attempt=3)]
-    for expect in wrong:
-        assert store.write_tasks([TaskWrite(row=final, expect=expect)]) == [Refused(started)]
-    right = TaskWrite(row=final, expect=At(gen=1, attempt=2))
-    assert store.write_tasks([right]) == [None]
-    assert store.get_tasks(job_id, [0]) == {0: final}
-    assert store.write_tasks([right]) == [Refused(final)]
-    missing = replace(final, index=1)
-    assert store.write_tasks([TaskWrite(row=missing, expect=At(gen=1, attempt=2))]) == [
-        Refused(None)
-    ]
+def test_a_job_leaves_the_due_ones_when_it_ends_or_has_no_next_check(
+    store: Store, job_id: str
+) -> None:
+    early = NOW - timedelta(days=9000)
+    store.put_job(make_job(job_id, next_check_at=early))
+    assert store.list_due_jobs(early, 1) == [job_id]
+    store.update_job(job_id, JobGuard(), next_check_at=None)
+    assert store.list_due_jobs(early, 1) == []
+    store.update_job(job_id, JobGuard(), next_check_at=early)
+    store.update_job(job_id, JobGuard(), state=JobState.FAILED)
+    assert store.list_due_jobs(early, 1) == []
 
 
-def test_a_reopened_row_replaces_only_older_generations(store: Store, job_id: str) -> None:
-    old = make_row(job_id, 0)
-    store.write_tasks([TaskWrite(row=old, expect=Absent())])
-    fresh = [
-        make_row(job_id, index, gen=2, attempt=2, state=TaskState.PENDING, last=None, result=None)
-        for index in range(2)
-    ]
-    writes = [TaskWrite(row=row, expect=Older(gen=2)) for row in fresh]
-    assert store.write_tasks(writes) == [None, None]
-    assert store.get_tasks(job_id, [0, 1]) == dict(enumerate(fresh))
-    assert store.write_tasks(writes) == [Refused(row) for row in fresh]
+def test_the_longest_overdue_jobs_are_listed_first(store: Store) -> None:
+    early = NOW - timedelta(days=9999)
+    jobs = {str(ULID()): early + timedelta(seconds=-second) for second in range(12)}
+    for job_id, due in jobs.items():
+        store.put_job(make_job(job_id, next_check_at=due))
+    by_due = sorted(jobs, key=lambda job_id: jobs[job_id])
+    assert store.list_due_jobs(early, 5) == by_due[:5]
+    assert store.list_due_jobs(early, 50) == by_due
+    for job_id in jobs:
+        store.update_job(job_id, JobGuard(), next_check_at=LATER)
 
 
-def test_a_start_counts_once_a_receive_and_makes_the_first_row(store: Store, job_id: str) -> None:
-    assert store.add_start(job_id, 0, 1, 2, "m#2", LATER) is None
-    assert store.add_start(job_id, 0, 2, 1, "m#2", LATER) is None
-    first = store.add_start(job_id, 0, 1, 1, "m#2", LATER)
-    assert first is not None
-    assert (first.state, first.attempt, first.starts) == (TaskState.PENDING, 1, frozenset({"m#2"}))
-    store.add_start(job_id, 0, 1, 1, "m#2", LATER)
-    second = store.add_start(job_id, 0, 1, 1, "m#3", LATER)
-    assert second is not None
-    assert second.starts == {"m#2", "m#3"}
-    store.refund_start(job_id, 0, 1, 1, "m#2")
-    store.refund_start(job_id, 0, 1, 1, "m#2")
-    store.refund_start(job_id, 0, 1, 2, "m#3")
-    assert store.get_tasks(job_id, [0])[0].starts == {"m#3"}
-    store.refund_start(job_id, 0, 1, 1, "m#3")
-    assert store.get_tasks(job_id, [0])[0].starts == frozenset()
-    done = TaskWrite(row=make_row(job_id, 0), expect=At(gen=1, attempt=1))
-    assert store.write_tasks([done]) == [None]
-    assert store.add_start(job_id, 0, 1, 1, "m#4", LATER) is None
-    store.refund_start(job_id, 9, 1, 1, "m#4")
-    assert store.get_tasks(job_id, [9]) == {}
+@pytest.mark.parametrize("name", ["failed", "cancelled", "skipped"])
+def test_a_set_of_all_250_tasks_is_emptied_by_reopening_them(
+    store: Store, job_id: str, name: SetName
+) -> None:
+    every = frozenset(range(250))
+    store.begin_close(job_id, 0, 1, LATER)
+    full = store.end_close(job_id, 0, 1, {name: every}, LATER)
+    assert full is not None
+    assert full.members(name) == every
+    opened = store.reopen_leaf(job_id, 0, 2, every, LATER)
+    assert opened == Leaf(gen=2, ver=3, retry=every)
+    assert store.get_leaf(job_id, 0) == opened
 
 
-def test_many_rows_are_read_in_one_call(store: Store, job_id: str) -> None:
-    rows = [make_row(job_id, index) for index in range(230)]
-    store.write_tasks([TaskWrite(row=row, expect=Absent()) for row in rows])
-    assert store.get_tasks(job_id, range(250)) == {row.index: row for row in rows}
-    assert store.get_tasks(job_id, []) == {}
+def test_a_change_of_no_tasks_still_has_its_other_effects(store: Store, job_id: str) -> None:
+    assert store.add_to_leaf(job_id, 0, 1, {"ok": frozenset()}, LATER) == Leaf(ver=1)
+    store.begin_close(job_id, 0, 1, LATER)
+    store.end_close(job_id, 0, 1, {"ok": frozenset(), "failed": frozenset({1})}, LATER)
+    opened = store.reopen_leaf(job_id, 0, 2, frozenset(), LATER)
+    assert opened == Leaf(gen=2, ver=4, failed=frozenset({1}))
 
 
-def test_outbox_items_lie_under_the_minute_after_they_are_due(store: Store, job_id: str) -> None:
-    minute = int(NOW.timestamp() // 60) + 1
-    items = [
-        Outbox(
-            job_id=job_id,
-            gen=1,
-            kind="retry",
-            start=index,
-            stop=index + 1,
-            attempt=2,
-            due_at=NOW,
-            expires_at=LATER,
-        )
-        for index in range(30)
-    ]
-    ranged = replace(items[0], kind="range", stop=500, attempt=0, due_at=NOW + timedelta(minutes=1))
-    store.put_outbox([*items, ranged, items[0]])
+def test_of_many_that_advance_a_cursor_at_once_one_wins(atomic: Store, job_id: str) -> None:
+    atomic.put_job(make_job(job_id))
 
-    def mine(at: int) -> list[Outbox]:
-        found = [item for item in store.list_outbox(at, 10_000) if item.job_id == job_id]
-        return sorted(found, key=lambda item: item.start)
+    def advance(number: int) -> Job | None:
+        return atomic.update_job(job_id, JobGuard(gen=1, cursor=0), cursor=number)
 
-    assert mine(minute) == items
-    assert mine(minute + 1) == [ranged]
-    store.delete_outbox([*items[1:], items[1]])
-    store.delete_outbox([items[1]])
-    assert mine(minute) == items[:1]
-    assert len(store.list_outbox(minute, 1)) == 1
-    store.delete_outbox([items[0], ranged])
+    with ThreadPoolExecutor(8) as pool:
+        won = [job for job in pool.map(advance, range(1, 17)) if job is not None]
+    assert len(won) == 1
+    assert atomic.get_job(job_id) == won[0]
 
 
-def test_the_sweep_s_cursor_is_kept(store: Store) -> None:
-    store.put_sweep_minute(41)
-    store.put_sweep_minute(42)
-    assert store.get_sweep_minute() == 42
+def test_reports_that_meet_in_one_leaf_all_count(atomic: Store, job_id: str) -> None:
+    def add(number: int) -> Leaf | None:
+        return atomic.add_to_leaf(job_id, 0, 1, {"ok": frozenset({number % 8})}, LATER)
 
-
-def test_what_left_a_message_adds_up(store: Store, job_id: str) -> None:
-    store.add_given(job_id, frozenset({1, 2}), LATER)
-    store.add_given(job_id, frozenset({2, 3}), LATER)
-    assert store.get_given([job_id, "other"]) == {job_id: frozenset({1, 2, 3})}
-    assert store.get_given([]) == {}
-
-
-def test_an_idempotency_key_keeps_its_first_meaning(store: Store, job_id: str) -> None:
-    first = Idem(key=job_id, job_id=job_id, body_hash="h", from_gen=0, expires_at=LATER)
-    assert store.put_idem(first) == first
-    assert store.put_idem(replace(first, job_id="other", body_hash="x", from_gen=2)) == first
-
-
-def test_keys_are_kept_listed_and_deleted(store: Store, job_id: str) -> None:
-    key = ApiKey(
-        key_id=job_id,
-        name="n",
-        tenant="t",
-        role=Role.VIEWER,
-        secret_hash="h",
-        created_at=NOW,
-        created_by="me",
-        expires_at=LATER,
-    )
-    forever = replace(key, key_id=str(ULID()), expires_at=None)
-    store.put_key(key)
-    store.put_key(forever)
-    assert store.get_key(job_id) == key
-    assert {job_id, forever.key_id} <= {item.key_id for item in store.list_keys()}
-    assert store.get_key(forever.key_id) == forever
-    assert store.delete_key(job_id)
-    assert not store.delete_key(job_id)
-    assert store.get_key(job_id) is None
-
-
-def test_workers_and_what_they_run(store: Store, job_id: str) -> None:
-    worker = Worker(
-        worker_id=f"w-{job_id}",
-        version="1",
-        slots=4,
-        handlers=("echo",),
-        unknown_handlers=(),
-        draining=False,
-        jobs=frozenset({job_id}),
-        seen_at=NOW,
-        expires_at=LATER,
-    )
-    assert store.put_worker(worker) is None
-    assert store.put_worker(replace(worker, jobs=frozenset())) == worker
-    task = RunningTask(job=job_id, index=3, attempt=1, since_ms=5, progress=0.5)
-    running = Running(job_id=job_id, worker_id="w", tasks=(task,), seen_at=NOW, expires_at=LATER)
-    store.put_running(running)
-    store.put_running(replace(running, worker_id="gone", expires_at=NOW))
-    assert store.list_running(job_id, NOW) == [running]
-    store.delete_running(job_id, "w")
-    store.delete_running(job_id, "w")
-    assert store.list_running(job_id, NOW) == []
+    with ThreadPoolExecutor(8) as pool:
+        leaves = list(pool.map(add, range(16)))
+    assert all(leaf is not None for leaf in leaves)
+    assert atomic.get_leaf(job_id, 0) == Leaf(ver=16, ok=frozenset(range(8)))

@@ -5,6 +5,10 @@ from __future__ import annotations
 from boto3.session import Session
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from pydantic import BaseModel, ValidationError
+from urllib3 import PoolManager, Timeout
+from urllib3.exceptions import HTTPError
+
 from orchestrator.errors import cut
 from orchestrator.model.wire import (
     ClaimIn,
@@ -14,10 +18,6 @@ from orchestrator.model.wire import (
     HeartbeatIn,
     HeartbeatOut,
 )
-from pydantic import BaseModel, ValidationError
-from urllib3 import PoolManager, Timeout
-from urllib3.exceptions import HTTPError
-
 from worker.ports import ApiRefused, Unavailable
 
 _REFUSED = {400, 404, 405, 413, 415, 422}

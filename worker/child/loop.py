@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.model.states import Outcome
-
 from worker.api import Files
 from worker.child.bucket import BucketFiles
 from worker.child.channel import Channel

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from orchestrator.errors import OrchestratorError
-
 from worker.clock import Clock
 from worker.log import Log
 from worker.pool.orders import Wake

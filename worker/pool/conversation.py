@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import count
 
 from orchestrator.model.states import Outcome
-
 from worker.clock import Clock
 from worker.ending import Ending, Failure
 from worker.frames import Frame

@@ -22,6 +22,7 @@ from worker.processes import kill_descendants, resident_bytes
 from worker.tickets import Tickets
 
 _CHUNK_BYTES = 64 * 1024
+_MARK = "WORKER_CHILD_OF"
 _EXIT_SECONDS = 1.0
 _SEND_SECONDS = 10.0
 _alive: set[int] = set()
@@ -130,7 +131,7 @@ class ChildProcess:
         with _birth_and_burial:
             code = self._process.wait()
             _alive.discard(self.pid)
-            kill_descendants(spare=frozenset(_alive))
+            kill_descendants(frozenset(_alive), _mark())
         return code if by_itself else None
 
     def end(self) -> None:
@@ -163,5 +164,14 @@ def _start(settings: PoolSettings, channel_fd: int, child: ChildProcess) -> subp
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            _MARK: str(os.getpid()),
+        },
     )
+
+
+def _mark() -> bytes:
+    """Return what the environment of all of this process's tasks holds."""
+    return f"{_MARK}={os.getpid()}\0".encode()

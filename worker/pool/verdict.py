@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 
 from orchestrator.model.states import Outcome
-
 from worker.ending import Ending, failed
 
 

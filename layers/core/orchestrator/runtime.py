@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import Any, Literal, Protocol, Self, cast
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
@@ -29,10 +29,26 @@ from orchestrator.errors import OrchestratorError, Superseded
 from orchestrator.service.ports import Deps
 from orchestrator.store import DynamoStore
 
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
-
 type Event = Mapping[str, Any]
+
+
+class CallContext(Protocol):
+    """What is used of a Lambda context."""
+
+    @property
+    def function_name(self) -> str:
+        """The function's name."""
+        ...
+
+    @property
+    def aws_request_id(self) -> str:
+        """Lambda's id of the call."""
+        ...
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until the time-out."""
+        ...
+
 
 ANY_ORIGIN = "*"
 _RESERVED = frozenset(
@@ -116,7 +132,12 @@ class LambdaJournal:
 
     def __init__(self) -> None:
         self._logger = Logger(
-            utc=True, use_rfc3339=True, location=None, json_default=_plain, level=_level()
+            level=os.environ.get("LOG_LEVEL") or "INFO",
+            utc=True,
+            use_rfc3339=True,
+            location=None,
+            json_default=_plain,
+            serialize_stacktrace=False,  # The traceback is there as text.
         )
         namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE") or "JobOrchestrator"
         self._metrics = Metrics(namespace=namespace)
@@ -144,10 +165,6 @@ class LambdaJournal:
         """Write the counts, if there are any."""
         if self._metrics.metric_set:
             self._metrics.flush_metrics()
-
-
-def _level() -> str:
-    return os.environ.get("LOG_LEVEL") or "INFO"
 
 
 def _plain(value: object) -> str:
@@ -207,7 +224,7 @@ def deps() -> Deps:
 
 
 @contextmanager
-def call(context: LambdaContext, **keys: object) -> Iterator[LambdaJournal]:
+def call(context: CallContext, **keys: object) -> Iterator[LambdaJournal]:
     """Surround one call: keys on every line, a line for what it raises, the metrics at the end."""
     own = journal()
     own.begin(function=context.function_name, function_request_id=context.aws_request_id, **keys)
@@ -220,15 +237,15 @@ def call(context: LambdaContext, **keys: object) -> Iterator[LambdaJournal]:
         own.flush()
 
 
-def seconds_left(context: LambdaContext, reserve: float = 0.0) -> Callable[[], float]:
+def seconds_left(context: CallContext, reserve: float = 0.0) -> Callable[[], float]:
     """Return a clock of the seconds until `reserve` seconds before the time-out."""
     return lambda: context.get_remaining_time_in_millis() / 1000 - reserve
 
 
-type Step = Callable[[Deps, Event, LambdaContext], Mapping[str, object]]
+type Step = Callable[[Deps, Event, CallContext], Mapping[str, object]]
 
 
-def machine_step(step: Step) -> Callable[[Event, LambdaContext], Mapping[str, object]]:
+def machine_step(step: Step) -> Callable[[Event, CallContext], Mapping[str, object]]:
     """Make a step of the state machine a handler.
 
     A step of a job that has moved on answers {"superseded": true}, which ends the execution; every
@@ -236,7 +253,7 @@ def machine_step(step: Step) -> Callable[[Event, LambdaContext], Mapping[str, ob
     """
 
     @functools.wraps(step)
-    def handler(event: Event, context: LambdaContext) -> Mapping[str, object]:
+    def handler(event: Event, context: CallContext) -> Mapping[str, object]:
         keys = {key: event.get(key) for key in ("job_id", "gen", "exec")}
         begun = time.monotonic()
         with call(context, **keys) as own:

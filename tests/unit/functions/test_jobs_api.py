@@ -32,7 +32,7 @@ class Answer:
 
 
 def ask(event: dict[str, Any], context: Context) -> Answer:
-    return Answer(handler(event, context))  # type: ignore[arg-type]
+    return Answer(handler(event, context))
 
 
 @pytest.fixture
@@ -62,17 +62,13 @@ def test_a_repeated_key_answers_the_first_job_with_200(
     again = ask(rest("jobs_api/submit_job"), context)
     assert (again.status, again.body["job_id"]) == (200, job_id)
     other = ask(
-        rest(
-            "jobs_api/submit_job", body={"name": "x", "handler": "echo", "tasks": {"count": 1}}
-        ),
+        rest("jobs_api/submit_job", body={"name": "x", "handler": "echo", "tasks": {"count": 1}}),
         context,
     )
     assert (other.status, other.body["code"]) == (409, "idempotency_key_reused")
 
 
-def test_without_a_key_each_submission_is_a_job(
-    world: World, rest: Edit, context: Context
-) -> None:
+def test_without_a_key_each_submission_is_a_job(world: World, rest: Edit, context: Context) -> None:
     event = rest("jobs_api/submit_job")
     for headers in (event["headers"], event["multiValueHeaders"]):
         del headers["Idempotency-Key"]
@@ -94,9 +90,7 @@ def test_jobs_are_listed_page_by_page(world: World, rest: Edit, context: Context
         ask(rest("jobs_api/submit_job", headers={"Idempotency-Key": str(number)}), context)
     first = ask(rest("jobs_api/list_jobs", query={"limit": "2"}), context).body
     cursor = first["next_cursor"]
-    last = ask(
-        rest("jobs_api/list_jobs", query={"limit": "2", "cursor": cursor}), context
-    ).body
+    last = ask(rest("jobs_api/list_jobs", query={"limit": "2", "cursor": cursor}), context).body
     assert [len(page["jobs"]) for page in (first, last)] == [2, 1]
     assert last["next_cursor"] is None
     none = ask(rest("jobs_api/list_jobs"), context).body
@@ -171,9 +165,7 @@ def test_a_route_without_its_authorizer_answers_401(
     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
-def test_tasks_are_listed_and_read(
-    world: World, job_id: str, rest: Edit, context: Context
-) -> None:
+def test_tasks_are_listed_and_read(world: World, job_id: str, rest: Edit, context: Context) -> None:
     page = ask(rest("jobs_api/list_tasks", job_id=job_id, query={"limit": "2"}), context).body
     assert [task["index"] for task in page["tasks"]] == [0, 1]
     assert page["next_cursor"]
@@ -213,9 +205,7 @@ def test_keys_are_made_listed_and_revoked_by_whoever_signed(
     assert ask(revoke, context).status == 404
 
 
-def test_a_preflight_names_methods_and_headers(
-    world: World, rest: Edit, context: Context
-) -> None:
+def test_a_preflight_names_methods_and_headers(world: World, rest: Edit, context: Context) -> None:
     answer = ask(rest("jobs_api/preflight"), context)
     assert answer.status == 204
     assert answer.headers["Access-Control-Allow-Origin"] == "*"

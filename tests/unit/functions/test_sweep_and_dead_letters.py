@@ -113,5 +113,6 @@ def test_a_batch_that_failed_whole_answers_all_of_its_letters(
         raise ConnectionError("the table cannot be reached")
 
     monkeypatch.setattr(dead_letters, "dead_letter", settle)
-    answer = dead_letters.handler(load("dead_letters/batch"), context)
-    assert len(answer["batchItemFailures"]) == 2
+    event = load("dead_letters/batch")
+    failed = [{"itemIdentifier": record["messageId"]} for record in event["Records"]]
+    assert dead_letters.handler(event, context) == {"batchItemFailures": failed}

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from orchestrator.errors import Conflict, Forbidden, NotFound, Superseded
 from orchestrator.model.items import Role
 from orchestrator.model.states import JobState, Outcome, TaskState
@@ -14,7 +15,6 @@ from orchestrator.service.control import cancel_job, retry_job
 from orchestrator.service.read import job_results, list_jobs, list_tasks, read_job, read_task
 from orchestrator.service.views import CountsOut
 from orchestrator.spec import RetryJobIn
-
 from tests.fakes.cluster import ALICE, Cluster
 
 

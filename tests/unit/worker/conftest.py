@@ -11,8 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from orchestrator.model.wire import TaskMessage
 
+from orchestrator.model.wire import TaskMessage
 from tests.unit.worker.fakes.api import FakeApi
 from tests.unit.worker.fakes.buckets import FakeBuckets
 from tests.unit.worker.fakes.queue import FakeQueue
@@ -28,6 +28,7 @@ from worker.pool.execution import Execution
 from worker.pool.orders import Orders
 from worker.pool.output import TaskOutput
 from worker.pool.process import PoolSettings
+from worker.processes import adopt_orphans
 from worker.settings import Settings
 
 JOB = "01JDTESTTESTTESTTESTTESTTE"
@@ -72,6 +73,7 @@ class Pool:
         orders: Orders | None = None,
         **limits: Any,
     ) -> Iterator[Event]:
+        self.children.greeted()
         orders = orders or Orders()
         orders.wake = self.children.wake
         batch = Batch(
@@ -95,6 +97,7 @@ class Pool:
 
 
 def make_pool(log: Log, scratch: Path, memory_bytes: int = 0) -> Pool:
+    adopt_orphans()
     settings = PoolSettings(
         sources=(HANDLERS,),
         data_bucket="data",
@@ -135,15 +138,35 @@ class Stage:
     lines: Lines
     log: Log
     workers: list[tuple[Worker, threading.Thread]] = field(default_factory=list)
+    parts: list[Parts] = field(default_factory=list)
+
+    def beat(self) -> None:
+        """Have all workers send a heartbeat now."""
+        for parts in self.parts:
+            parts.heart.beat()
+
+    def wait_running(self) -> None:
+        """Wait until a slot runs a task."""
+        poll(lambda: any(slot.executor.running for parts in self.parts for slot in parts.slots))
 
     def start(self, **settings: Any) -> Worker:
         """Start a worker."""
         drain_seconds = settings.pop("drain_seconds", 5.0)
-        parts = Parts(make_settings(**settings), self.queue, self.api, self.buckets, self.log)
+        limits = Limits(slow_seconds=settings.pop("slow_seconds", 10.0), kill_grace_seconds=0.2)
+        parts = Parts(
+            make_settings(**settings),
+            self.queue,
+            self.api,
+            self.buckets,
+            self.log,
+            limits=limits,
+            flush_seconds=0.05,
+        )
         worker = Worker(parts, self.log, drain_seconds)
         thread = threading.Thread(target=worker.run, daemon=True)
         thread.start()
         self.workers.append((worker, thread))
+        self.parts.append(parts)
         return worker
 
     def stop(self) -> None:

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from orchestrator.model.states import Outcome
 
+from orchestrator.model.states import Outcome
 from tests.unit.worker.conftest import Lines, Pool, make_pool, poll
 from worker.log import Log
 from worker.pool.events import Dropped, Finished, Lost, Returned

@@ -9,13 +9,14 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Len
+from annotated_types import Ge, Len, Predicate
 
 from worker import Context, PermanentError, Task, handler
 from worker.api import Json
 
 _STRICT = {"extra": "forbid"}
 
+type _Delimiter = Annotated[str, Len(1, 1), Predicate(lambda mark: mark not in "\"'\r\n\0")]
 type Choice = Literal["report", "fail"]
 
 
@@ -38,7 +39,7 @@ class ProfileParameters:
 
     on_bad_lines: Choice = "report"
     on_no_rows: Choice = "report"
-    delimiter: Annotated[str, Len(1, 1)] | None = None
+    delimiter: _Delimiter | None = None
     header: bool | None = None
     encoding: str | None = None
 

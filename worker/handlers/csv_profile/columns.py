@@ -49,7 +49,7 @@ def column_type(present: int, moments: Moments) -> str:
     numbers = [moments[kind]["n"] for kind in (kinds.INTEGER, kinds.DECIMAL) if kind in moments]
     if whole + known.get(kinds.DECIMAL, 0) == present and sum(numbers):
         return kinds.DECIMAL
-    complete = [kind for kind in known if known[kind] == present and _sure(kind, moments[kind])]
+    complete = [kind for kind, row in moments.items() if row["n"] == present and _sure(kind, row)]
     return complete[0] if len(complete) == 1 else "text"
 
 
@@ -77,14 +77,16 @@ class _Tables:
                 self.top[col] = [(value, n) for _, value, n in part.head(TOP).rows()]
                 self.distinct[col] = part.height
         self.exact = set(types) - tally.pruned
-        self.distinct |= {col: _estimate(tally, col) for col in tally.pruned}
+        present = dict(tally.totals.select("col", "present").rows()) if tally.pruned else {}
+        self.distinct |= {col: min(_estimate(tally, col), present[col]) for col in tally.pruned}
 
 
 def _of_types(ranks: pl.DataFrame, types: dict[int, str]) -> pl.DataFrame:
     """Return (col, x, n) of the kinds that make up the type of each column, ordered."""
+    known = set(kinds.KIND.categories)
     chosen = pl.LazyFrame(
-        [(part, col) for col, kind in types.items() for part in _parts(kind)],
-        schema={"kind": pl.String, "col": pl.UInt32},
+        [(part, col) for col, kind in types.items() for part in _parts(kind) if part in known],
+        schema={"kind": kinds.KIND, "col": pl.UInt32},
         orient="row",
     )
     joined = ranks.lazy().join(chosen, on=["kind", "col"])
@@ -118,9 +120,14 @@ def _quantiles(ranks: pl.DataFrame) -> dict[int, list[float]]:
     at = ranks["n"].cum_sum().search_sorted(pl.Series(places, dtype=pl.UInt64), "right")
     x = iter(ranks["x"].gather(at).to_list())
     return {
-        col: [a * (1 - share) + b * share for share, a, b in zip(_shares(size), x, x, strict=False)]
+        col: [_between(a, b, share) for share, a, b in zip(_shares(size), x, x, strict=False)]
         for col, size in sizes
     }
+
+
+def _between(low: float, high: float, share: float) -> float:
+    between = low + (high - low) * share
+    return between if math.isfinite(between) else low * (1 - share) + high * share
 
 
 def _shares(size: int) -> list[float]:
@@ -158,8 +165,8 @@ def _column(
 def _numeric(
     kind: str, totals: dict[str, Any], rows: list[dict[str, Any]], quantiles: list[float]
 ) -> dict[str, Json]:
-    rows = [row for row in rows if row["n"]] or rows
     infinite = sum(row["infinite"] for row in rows)
+    rows = [row for row in rows if row["n"]]
     count = sum(row["n"] for row in rows)
     found: dict[str, Json] = {
         "nulls": totals["nulls"] + infinite,

@@ -31,6 +31,7 @@ DATES = {
     "date d/m": "%d/%m/%Y",
 }
 TIMESTAMP = "timestamp"
+KIND = pl.Enum([INTEGER, DECIMAL, *BOOLEANS, *DATES, TIMESTAMP])
 
 _WHOLE = r"(?:0|[1-9]\d*)"
 _SHAPES = {
@@ -67,7 +68,7 @@ def recognised(table: pl.DataFrame, *, decimal_comma: bool = False) -> pl.DataFr
         word.is_in(NOT_FINITE).alias("infinite"),
         word.is_in(list(_KIND_OF_WORD)).alias("word"),
     )
-    found = [table.clear().lazy().with_columns(_kind(""), _x(pl.lit(None)))]
+    found = [table.clear().lazy().with_columns(_kind(INTEGER), _x(pl.lit(None)))]
     for shape, read in _READERS.items():
         if shaped[shape].any() and (shape != "comma" or decimal_comma):
             found += read(shaped.lazy().filter(pl.col(shape)))
@@ -75,7 +76,7 @@ def recognised(table: pl.DataFrame, *, decimal_comma: bool = False) -> pl.DataFr
 
 
 def _kind(name: str) -> pl.Expr:
-    return pl.lit(name).alias("kind")
+    return pl.lit(name, dtype=KIND).alias("kind")
 
 
 def _x(number: pl.Expr) -> pl.Expr:
@@ -96,7 +97,7 @@ def _decimals(table: Table) -> list[Table]:
 
 def _booleans(table: Table) -> list[Table]:
     word = _value.str.to_lowercase()
-    kind = word.replace_strict(_KIND_OF_WORD, return_dtype=pl.String).alias("kind")
+    kind = word.replace_strict(_KIND_OF_WORD, return_dtype=KIND).alias("kind")
     truth = word.is_in([true for _, true in BOOLEANS.values()])
     return [table.with_columns(kind, _x(truth))]
 

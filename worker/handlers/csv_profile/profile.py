@@ -8,7 +8,6 @@ from itertools import chain
 from typing import BinaryIO, Literal
 
 from orchestrator.errors import cut
-
 from worker.api import Json, PermanentError
 from worker.handlers.csv_profile.columns import describe
 from worker.handlers.csv_profile.dialect import Dialect, detect_dialect
@@ -18,11 +17,18 @@ from worker.handlers.csv_profile.source import BLOCK_BYTES, Source
 from worker.handlers.csv_profile.tally import Tally
 from worker.handlers.csv_profile.text import Undecodable, decoded, whole_lines
 
-COLUMNS_DETAILED = 200
+COLUMNS_DETAILED = 1_000
 """Columns beyond these are counted and not described, so that a result stays under a megabyte."""
 
 
 NO_ROWS = "the file has a header and no rows below it"
+_OTHER_TEXTS = {
+    "<!doctype": "an HTML page",
+    "<html": "an HTML page",
+    "<?xml": "XML",
+    '{"': "JSON",
+    "[{": "JSON",
+}
 
 type Choice = Literal["report", "fail"]
 
@@ -48,6 +54,10 @@ def profile(
     Opens the file again when its encoding turns out to be another one than its start suggested.
     Raises PermanentError.
     """
+    try:
+        bytes(4).decode(options.encoding or "utf-8", "ignore")
+    except LookupError as error:
+        raise PermanentError(str(error), type="UnknownEncoding") from error
     return _attempt(open_file, options, on_batch, options.encoding)
 
 
@@ -100,6 +110,9 @@ def _other_encoding(encoding: str, error: Undecodable, options: Options) -> str:
 def _dialect(text: str, options: Options, *, whole: bool) -> Dialect:
     if not text.strip():
         raise PermanentError("the file has no records: it is blank", type="EmptyFile")
+    for start, what in _OTHER_TEXTS.items():
+        if text.lstrip()[:20].lower().startswith(start):
+            raise PermanentError(f"the file is no CSV: it looks like {what}", type="NotCsv")
     return detect_dialect(text, whole=whole, delimiter=options.delimiter, header=options.header)
 
 
@@ -124,7 +137,7 @@ def _check(lines: Lines, options: Options) -> list[Json]:
             raise PermanentError(NO_ROWS, type="HeaderOnly")
         warnings.append(NO_ROWS)
     if lines.bad:
-        if options.on_bad_lines == "fail" or lines.bad >= lines.rows:
+        if options.on_bad_lines == "fail" or lines.bad > lines.rows:
             raise PermanentError(ragged(lines), type="RaggedLines")
         warnings.append(ragged(lines))
     return warnings

@@ -15,7 +15,7 @@ BATCH_FIELDS = 400_000
 BATCH_CHARS = 16 * 1024 * 1024
 FIELD_MAX_CHARS = 1024 * 1024
 LINES_NAMED = 20
-_END = "\x00end of file\x00"
+_END = "\x00\x00"
 """Comes after the last line: a field that swallows it was opened by a quote and never closed."""
 
 type Row = list[str]
@@ -55,34 +55,40 @@ def batches(pieces: Iterable[str], dialect: Dialect, seen: Lines) -> Iterator[li
 
     Raises PermanentError: UnclosedQuote.
     """
+    width, header = len(dialect.names), dialect.header
+    batch: list[Row] = []
+    limit = seen.chars + BATCH_CHARS
+    for line, row in _numbered(pieces, dialect, seen):
+        if len(row) == width and not header:
+            batch.append(row)
+        elif header and len(row) == dialect.header_fields:
+            header = False
+        else:
+            seen.set_aside(line, width, row)
+        if len(batch) * width >= BATCH_FIELDS or seen.chars > limit:
+            seen.rows += len(batch)
+            yield batch
+            batch, limit = [], seen.chars + BATCH_CHARS
+    seen.rows += len(batch)
+    yield batch
+
+
+def _numbered(pieces: Iterable[str], dialect: Dialect, seen: Lines) -> Iterator[tuple[int, Row]]:
+    """Yield each record with the number of the line that it starts at."""
     csv.field_size_limit(FIELD_MAX_CHARS)
     lines = chain.from_iterable(io.StringIO(piece, newline="") for piece in _counted(pieces, seen))
     reader = dialect.reader(chain(lines, [_END]))
-    width, start = len(dialect.names), 1
-    header = dialect.header
-    batch: list[Row] = []
-    limit = seen.chars + BATCH_CHARS
+    line, end = 1, [_END]
     try:
         for row in reader:
-            if len(row) == width and not header:
-                batch.append(row)
-            elif row == [_END]:
-                break
-            elif header and len(row) == dialect.header_fields:
-                header = False
-            else:
-                seen.set_aside(start, width, row)
-            start = reader.line_num + 1
-            if len(batch) * width >= BATCH_FIELDS or seen.chars > limit:
-                seen.rows += len(batch)
-                yield batch
-                batch, limit = [], seen.chars + BATCH_CHARS
-        else:
-            raise _unclosed(start, "the file ends inside it")
+            if row == end:
+                return
+            if row and row[-1].endswith(_END):
+                raise _unclosed(line, "the file ends inside it")
+            yield line, row
+            line = reader.line_num + 1
     except csv.Error as error:
-        raise _unclosed(start, f"a field is longer than {FIELD_MAX_CHARS} characters") from error
-    seen.rows += len(batch)
-    yield batch
+        raise _unclosed(line, f"a field is longer than {FIELD_MAX_CHARS} characters") from error
 
 
 def is_blank(row: Row) -> bool:

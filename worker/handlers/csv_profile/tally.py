@@ -88,17 +88,18 @@ class Tally:
         """Merge neighbours of a column with too many numbers, so that all weigh about the same."""
         if ranks.height <= self.limit:
             return ranks
-        keys = ["kind", "col"]
-        ranks = ranks.sort(*keys, "x").with_columns(pl.len().over(keys).alias("size"))
-        full = ranks.filter(pl.col("size") > self.limit)
-        place = (_n.cum_sum() - _n / 2) * (self.limit // 2) / _n.sum()
-        merged = (
-            full.with_columns(place.over(keys).floor().alias("place"))
-            .group_by(*keys, "place", maintain_order=True)
-            .agg(weighted_mean(_x), _n.sum())
+        parts = ranks.partition_by("kind", "col")
+        return pl.concat(
+            part if part.height <= self.limit else _merged_neighbours(part, self.limit // 4)
+            for part in parts
         )
-        few = ranks.filter(pl.col("size") <= self.limit)
-        return pl.concat([each.select(*keys, "x", "n") for each in (few, merged)])
+
+
+def _merged_neighbours(part: pl.DataFrame, size: int) -> pl.DataFrame:
+    place = ((_n.cum_sum() - _n / 2) * (size / part["n"].sum())).floor().alias("place")
+    merged = part.sort("x").group_by(place, maintain_order=True)
+    first = pl.col("kind", "col").first()
+    return merged.agg(first, weighted_mean(_x), _n.sum()).select(part.columns)
 
 
 def distinct_values(rows: list[Row], columns: int) -> pl.DataFrame:

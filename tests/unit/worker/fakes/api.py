@@ -23,7 +23,6 @@ from orchestrator.model.wire import (
     Run,
     Unstarted,
 )
-
 from worker.ports import ApiRefused, Unavailable
 
 
@@ -44,7 +43,7 @@ class FakeApi:
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
-        self._committed: dict[tuple[str, int, int], str] = {}
+        self.committed: dict[tuple[str, int, int], str] = {}
 
     def add_job(self, job_id: str, *, gen: int = 1, state: JobState = JobState.PROCESSING) -> None:
         """Make a job known, or change it."""
@@ -82,7 +81,7 @@ class FakeApi:
         if report.index in self.invalid and report.outcome != "bad_result":
             return "invalid"
         key = (report.job, report.index, report.attempt)
-        committed = self._committed.setdefault(key, report.run_id)
+        committed = self.committed.setdefault(key, report.run_id)
         return "committed" if committed == report.run_id else "duplicate"
 
     def _give_back(self, item: Unstarted) -> GiveBackStatus:

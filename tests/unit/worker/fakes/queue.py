@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from orchestrator.model.wire import TaskMessage
-
 from worker.ports import Received, Refusal, Unavailable
 
 _WAIT_SECONDS = 0.02

@@ -1,0 +1,33 @@
+"""The conditions of the in-memory store's writes."""
+
+from __future__ import annotations
+
+from orchestrator.model.items import Absent, At, Job, Older, Outbox, TaskRow
+from orchestrator.service.ports import JobGuard
+
+
+def guard_holds(job: Job, guard: JobGuard) -> bool:
+    """Tell whether a write to JOB is let through."""
+    return (
+        (guard.gen is None or job.gen == guard.gen)
+        and (guard.exec is None or job.exec == guard.exec)
+        and (guard.cursor is None or job.cursor == guard.cursor)
+        and (guard.states is None or job.state in guard.states)
+        and (guard.next_check_at is None or job.next_check_at == guard.next_check_at)
+    )
+
+
+def expected(row: TaskRow | None, expect: Absent | At | Older) -> bool:
+    """Tell whether a write to a task's row is let through."""
+    if isinstance(expect, Absent):
+        return row is None
+    if isinstance(expect, Older):
+        return row is None or row.gen < expect.gen
+    same = row is not None and (row.gen, row.attempt) == (expect.gen, expect.attempt)
+    return same and row is not None and not row.state.final
+
+
+def outbox_key(item: Outbox) -> tuple[object, ...]:
+    """Return the minute an item is filed under, and all that tells it from others."""
+    minute = int(item.due_at.timestamp() // 60) + 1
+    return (minute, item.job_id, item.gen, item.kind, item.start, item.stop, item.attempt)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
-from uuid import uuid4
+from itertools import count
 
 from orchestrator.model.states import Outcome
 from orchestrator.model.wire import RESULT_INLINE_MAX_BYTES, RunningTask
@@ -27,6 +28,8 @@ from worker.reporter import Reporter
 
 _INPUTS_FIRST_SECONDS = 10.0
 _INPUTS_MAX_SECONDS = 300.0
+_PROCESS = secrets.token_hex(12)
+_numbers = count(1)
 
 
 class Executor:
@@ -104,7 +107,7 @@ class Executor:
     def _fail_all(self, held: Held, message: str) -> None:
         ending = failed(Outcome.FAILED, "InputMissing", message, retryable=False)
         for index in sorted(held.unsettled):
-            finished = Finished(Run(index, uuid4().hex, None), ending, 0, self._children.clock())
+            finished = Finished(Run(index, _new_run_id(), None), ending, 0, self._children.clock())
             self._settle(held, finished)
 
     # Settling
@@ -182,6 +185,11 @@ class Executor:
             )
 
 
+def _new_run_id() -> str:
+    """Return an id that no other run has: random for the process, counted within it."""
+    return f"{_PROCESS}-{next(_numbers):x}"
+
+
 def _batch(held: Held, inputs: dict[int, Json]) -> Batch:
     message = held.message
     return Batch(
@@ -191,7 +199,7 @@ def _batch(held: Held, inputs: dict[int, Json]) -> Batch:
         handler=message.handler,
         parameters=held.info.parameters if held.info else None,
         timeout_seconds=message.timeout_seconds,
-        runs=tuple(Run(index, uuid4().hex, value) for index, value in inputs.items()),
+        runs=tuple(Run(index, _new_run_id(), value) for index, value in inputs.items()),
     )
 
 

@@ -7,9 +7,8 @@ import select
 import socket
 import threading
 from collections import deque
-from typing import Any
 
-from worker.frames import Decoder, Frame, encode
+from worker.frames import Decoder, Frame
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -31,11 +30,11 @@ class Channel:
         """Tell whether this process is a copy, made by a handler that forked."""
         return os.getpid() != self._owner
 
-    def send(self, header: dict[str, Any], body: bytes = b"") -> None:
-        """Send one frame; a copy sends nothing."""
+    def send(self, frames: bytes) -> None:
+        """Send encoded frames; a copy sends nothing."""
         if not self.forked:
             with self._lock:
-                self._socket.sendall(encode(header, body))
+                self._socket.sendall(frames)
 
     def next_order(self) -> Frame | None:
         """Wait for the next order; None when the worker is gone."""

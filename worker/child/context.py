@@ -12,6 +12,7 @@ from worker.api import Context, Files
 from worker.child.channel import Channel
 from worker.child.settings import ChildSettings
 from worker.ending import TEXT_MAX_CHARS
+from worker.frames import encode
 
 _PROGRESS_SECONDS = 1.0
 _STANDARD = frozenset(vars(logging.makeLogRecord({})))
@@ -29,9 +30,8 @@ class FrameHandler(logging.Handler):
         """Send one record; `extra` becomes fields."""
         extra = {name: str(value) for name, value in vars(record).items() if name not in _STANDARD}
         text = self.format(record)[:TEXT_MAX_CHARS]
-        self._channel.send(
-            {"type": "log", "level": record.levelname, "message": text, "fields": extra}
-        )
+        header = {"type": "log", "level": record.levelname, "message": text, "fields": extra}
+        self._channel.send(encode(header))
 
 
 class Scratch:
@@ -67,7 +67,8 @@ class Progress:
         now = time.monotonic()
         if now - self._sent_at >= _PROGRESS_SECONDS:
             self._sent_at = now
-            self._channel.send({"type": "progress", "index": self._index, "fraction": fraction})
+            header = {"type": "progress", "index": self._index, "fraction": fraction}
+            self._channel.send(encode(header))
 
 
 def make_logger(channel: Channel) -> logging.Logger:

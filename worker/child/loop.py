@@ -14,6 +14,7 @@ from worker.child.confine import confine, flush_output, leave
 from worker.child.context import Scratch, make_context, make_logger
 from worker.child.settings import ChildSettings
 from worker.ending import Ending, failed
+from worker.frames import encode
 from worker.invoke import RawTask, invoke
 from worker.processes import has_children, kill_descendants
 from worker.registry import Handler, HandlerError, load_handlers
@@ -35,9 +36,9 @@ def _load(settings: ChildSettings, channel: Channel) -> dict[str, Handler]:
     try:
         handlers = load_handlers(settings.sources)
     except HandlerError as error:
-        channel.send({"type": "unusable", "reason": str(error)})
+        channel.send(encode({"type": "unusable", "reason": str(error)}))
         leave(1)
-    channel.send({"type": "hello", "handlers": sorted(handlers)})
+    channel.send(encode({"type": "hello", "handlers": sorted(handlers)}))
     return handlers
 
 
@@ -57,11 +58,14 @@ class Child:
     def serve(self, order: dict[str, Any]) -> None:
         """Run the order's tasks in turn until they, or the tickets, are used up."""
         handler = self._handlers.get(order["handler"])
-        for run in order["tasks"]:
+        done = encode({"type": "done", "order": order["order"]})
+        last = len(order["tasks"]) - 1
+        for number, run in enumerate(order["tasks"]):
             if not self._tickets.take(1):
+                self._channel.send(done)
                 break
-            self._report(run["index"], *self._timed(handler, order, run))
-        self._channel.send({"type": "done", "order": order["order"]})
+            ended = _ended(run["index"], *self._timed(handler, order, run))
+            self._channel.send(ended + done if number == last else ended)
 
     def _timed(
         self, handler: Handler | None, order: dict[str, Any], run: dict[str, Any]
@@ -89,16 +93,17 @@ class Child:
         flush_output()
         return ending
 
-    def _report(self, index: int, ending: Ending, duration_ms: int) -> None:
-        error = ending.error
-        header = {
-            "type": "ended",
-            "index": index,
-            "outcome": ending.outcome,
-            "duration_ms": duration_ms,
-            "error": error and {name: getattr(error, name) for name in error.__slots__},
-        }
-        self._channel.send(header, ending.result or b"")
+
+def _ended(index: int, ending: Ending, duration_ms: int) -> bytes:
+    error = ending.error
+    header = {
+        "type": "ended",
+        "index": index,
+        "outcome": ending.outcome,
+        "duration_ms": duration_ms,
+        "error": error and {name: getattr(error, name) for name in error.__slots__},
+    }
+    return encode(header, ending.result or b"")
 
 
 def _unknown(name: str) -> Ending:

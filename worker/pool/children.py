@@ -10,6 +10,7 @@ from worker.pool.process import ChildProcess, PoolSettings
 
 START_SECONDS = 60.0
 _TRIES = 3
+_LOOK_SECONDS = 1.0
 
 
 class ChildUnusable(OrchestratorError):
@@ -24,6 +25,7 @@ class Children:
         self._log = log
         self._child: ChildProcess | None = None
         self._greeted = False
+        self._look_at = 0.0
         self.wake = Wake()
         self.clock = clock
         self.handlers: tuple[str, ...] = ()
@@ -79,9 +81,16 @@ class Children:
         self.warm()
 
     def retire_if_above(self, limit_bytes: int) -> None:
-        """Replace an idle child that keeps much memory, before a task is blamed for it."""
-        if limit_bytes and self._child and self._child.resident_bytes() > limit_bytes:
-            self._log.info("child_retired", resident_bytes=self._child.resident_bytes())
+        """Replace an idle child that keeps much memory, before a task is blamed for it.
+
+        Looks now and then only: it costs as much as a short task.
+        """
+        if self._child is None or not limit_bytes or self.clock() < self._look_at:
+            return
+        self._look_at = self.clock() + _LOOK_SECONDS
+        resident_bytes = self._child.resident_bytes()
+        if resident_bytes > limit_bytes:
+            self._log.info("child_retired", resident_bytes=resident_bytes)
             self.discard()
 
     def close(self) -> None:

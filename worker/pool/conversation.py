@@ -98,20 +98,21 @@ class Conversation:
         self._child.tickets.grant(len(self._left))
         self._child.send(self._batch.order(self._number, self._left))
         while not self._done or self._kill:
+            self._child.wait(self._wake.fd, self._patience())
             yield from self._hear()
             if self._child.gone:
                 yield from self._bury()
                 return
             yield from self._obey()
             self._judge()
-            if not self._done or self._kill:
-                self._child.wait(self._wake.fd, self._patience())
 
     # What the child says
 
     def _hear(self) -> Iterator[Event]:
+        # What a task printed was written before its end was told, so it is read after that is received.
+        frames = list(self._child.frames())
         self._read_output()
-        for frame in self._child.frames():
+        for frame in frames:
             match frame.header["type"]:
                 case "ended":
                     yield self._ended(frame)
@@ -123,7 +124,6 @@ class Conversation:
                     self._done = True
 
     def _ended(self, frame: Frame) -> Finished:
-        self._read_output()
         run, duration_ms = self._left.pop(0), frame.header["duration_ms"]
         ending = self._unless_late(run, _ending(frame), duration_ms)
         return self._finish(run, ending, duration_ms)

@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any
 
 from worker.child.settings import ChildSettings
@@ -24,7 +25,8 @@ from worker.tickets import Tickets
 _CHUNK_BYTES = 64 * 1024
 _MARK = "WORKER_CHILD_OF"
 _EXIT_SECONDS = 1.0
-_SEND_SECONDS = 10.0
+_SEND_TIMEOUT = Struct("@ll").pack(10, 0)
+"""Ten seconds, as the kernel's `struct timeval`."""
 _alive: set[int] = set()
 _birth_and_burial = threading.Lock()
 """Strays are told from new children by `_alive`, so no child starts while strays are looked for."""
@@ -55,10 +57,14 @@ class ChildProcess:
             _alive.add(self._process.pid)
         theirs.close()
         self._exit_fd = os.pidfd_open(self._process.pid)
-        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
         assert self._process.stdout is not None
         self._output = self._process.stdout
         os.set_blocking(self._output.fileno(), False)
+        self._poll = select.poll()
+        self._ready = set[int]()
+        for fd in (self._socket.fileno(), self._output.fileno(), self._exit_fd):
+            self._poll.register(fd, select.POLLIN)
 
     @property
     def pid(self) -> int:
@@ -67,34 +73,33 @@ class ChildProcess:
 
     def wait(self, wake_fd: int, timeout_seconds: float) -> None:
         """Wait until the child says something or ends, `wake_fd` is written to, or time is up."""
-        poll = select.poll()
-        for fd in (self._socket.fileno(), self._output.fileno(), self._exit_fd, wake_fd):
-            poll.register(fd, select.POLLIN)
-        poll.poll(max(timeout_seconds, 0) * 1000)
-        with contextlib.suppress(BlockingIOError):
+        self._poll.register(wake_fd, select.POLLIN)
+        self._ready = {fd for fd, _ in self._poll.poll(max(timeout_seconds, 0) * 1000)}
+        if wake_fd in self._ready:
             os.read(wake_fd, _CHUNK_BYTES)
 
     def send(self, header: dict[str, Any]) -> None:
         """Send a frame; a child that is gone, or reads nothing, shows itself by `gone`."""
-        self._socket.settimeout(_SEND_SECONDS)
         try:
             self._socket.sendall(encode(header))
         except OSError:
             self.gone = True
-        finally:
-            self._socket.setblocking(False)
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames that are there; `gone` is set when the child ended or broke the stream.
 
         A process that a handler forked may hold the socket open, so its end alone tells nothing.
         """
-        exited = self.exited()
+        exited = self._exit_fd in self._ready
+        if not exited and self._socket.fileno() not in self._ready:
+            return
         while not self.gone:
             try:
-                data = self._socket.recv(_CHUNK_BYTES)
+                data = self._socket.recv(_CHUNK_BYTES, socket.MSG_DONTWAIT)
                 self.gone = not data
                 yield from self._decoder.feed(data)
+                if len(data) < _CHUNK_BYTES and not exited:
+                    return
             except BlockingIOError:
                 self.gone = exited
                 return

@@ -159,6 +159,15 @@ def test_blocks_may_end_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert whole["rows"] == 21
 
 
+def test_batches_of_any_size_give_one_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = GOOD[:3_000] + "x\n\n" + GOOD[3_000:]
+    whole = run(content)
+    for name, size in (("BATCH_FIELDS", 30), ("BATCH_CHARS", 500)):
+        monkeypatch.setattr(source, "BLOCK_BYTES", 400)
+        monkeypatch.setattr(records, name, size)
+        assert run(content) == whole
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_line_ends_of_all_systems(end: str) -> None:
     assert run(GOOD.replace("\n", end))["columns"] == run(GOOD)["columns"]

@@ -15,7 +15,7 @@ from orchestrator.service.giveback import start_key
 from orchestrator.service.inputs import load_parameters
 from orchestrator.service.messages import send_again
 from orchestrator.service.ports import Deps
-from orchestrator.service.report import Settling, settle
+from orchestrator.service.settle import Settling, settle
 
 _Verdict = Run | Literal["drop"]
 

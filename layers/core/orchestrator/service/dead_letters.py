@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from orchestrator.model.wire import TaskMessage
 from orchestrator.service.claim import worker_lost
 from orchestrator.service.ports import Deps
-from orchestrator.service.report import Settling, settle
+from orchestrator.service.settle import Settling, settle
 
 WORKER = "dead-letters"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,10 @@ from orchestrator.model.items import AttemptEnd, Budgets, Job, Outbox, Stop, Tas
 from orchestrator.model.progress import Counts, Leaf, Node, Root
 from orchestrator.model.states import JobState, Outcome, StopReason, TaskState
 from orchestrator.model.wire import TaskError
-from orchestrator.store.models import JobRow, LeafRow, NodeRow, RootRow, TaskItem
+from orchestrator.store.models import JobRow
+
+RawItem = dict[str, dict[str, Any]]
+"""An item as DynamoDB sends and takes it."""
 
 OUTBOX_SHARDS = 8
 ACTIVE_SHARDS = 8
@@ -125,48 +129,56 @@ def job_value(row: JobRow) -> Job:
     )
 
 
-def root_value(row: RootRow | None) -> Root:
-    """Return an item as ROOT; an absent one is empty."""
-    if row is None:
+def root_value(raw: RawItem | None) -> Root:
+    """Return ROOT as DynamoDB sends it as a value; an absent one is empty."""
+    if raw is None:
         return Root()
     return Root(
-        nodes=_packed_fields(row.attribute_values, "n"),
-        pushed_at=row.pushed_at,
-        running_first=int(row.running_first or 0),
-        running_retry=int(row.running_retry or 0),
-        running_as_of=row.running_as_of,
+        nodes=_packed_fields(raw, "n"),
+        pushed_at=_moment(raw, "pushed_at"),
+        running_first=_number(raw, "running_first", 0),
+        running_retry=_number(raw, "running_retry", 0),
+        running_as_of=_moment(raw, "running_as_of"),
     )
 
 
-def node_value(row: NodeRow) -> Node:
-    """Return an item as a node."""
-    return Node(ver=int(row.ver or 0), leaves=_packed_fields(row.attribute_values, "l"))
+def node_value(raw: RawItem) -> Node:
+    """Return NODE as a value."""
+    return Node(ver=_number(raw, "ver", 0), leaves=_packed_fields(raw, "l"))
 
 
-def _packed_fields(values: Mapping[str, Any], prefix: str) -> dict[int, int]:
+def _packed_fields(raw: RawItem, prefix: str) -> dict[int, int]:
     return {
-        int(name[1:]): int(value)
-        for name, value in values.items()
-        if name[0] == prefix and name[1:].isdigit() and value is not None
+        int(name[1:]): int(value["N"])
+        for name, value in raw.items()
+        if name[0] == prefix and name[1:].isdigit()
     }
 
 
-def leaf_value(row: LeafRow) -> Leaf:
-    """Return an item as a leaf."""
+def leaf_value(raw: RawItem) -> Leaf:
+    """Return LEAF as a value."""
     return Leaf(
-        gen=int(row.gen or 1),
-        ver=int(row.ver or 0),
-        ok=_offsets(row.ok),
-        failed=_offsets(row.failed),
-        cancelled=_offsets(row.cancelled),
-        skipped=_offsets(row.skipped),
-        retry=_offsets(row.retry),
-        closed=row.closed,  # type: ignore[arg-type]
+        gen=_number(raw, "gen", 1),
+        ver=_number(raw, "ver", 0),
+        ok=_offsets(raw, "ok"),
+        failed=_offsets(raw, "failed"),
+        cancelled=_offsets(raw, "cancelled"),
+        skipped=_offsets(raw, "skipped"),
+        retry=_offsets(raw, "retry"),
+        closed=raw["closed"]["S"] if "closed" in raw else None,
     )
 
 
-def _offsets(values: set[float] | None) -> frozenset[int]:
-    return frozenset(int(value) for value in values or ())
+def _offsets(raw: RawItem, name: str) -> frozenset[int]:
+    return frozenset(map(int, raw[name]["NS"])) if name in raw else frozenset()
+
+
+def _number(raw: RawItem, name: str, default: int) -> int:
+    return int(raw[name]["N"]) if name in raw else default
+
+
+def _moment(raw: RawItem, name: str) -> datetime | None:
+    return moment(int(raw[name]["N"])) if name in raw else None
 
 
 def _pack_end(end: AttemptEnd) -> list[Any]:
@@ -197,46 +209,56 @@ def _end_value(packed: list[Any]) -> AttemptEnd:
     )
 
 
-def _pack_budgets(budgets: Budgets) -> list[int] | None:
-    packed = [budgets.user, budgets.infrastructure, budgets.timeouts]
-    return packed if any(packed) else None
+def task_raw(row: TaskRow) -> RawItem:
+    """Return a task's row as DynamoDB takes it: at hundreds a request, models would cost too much."""
+    pk, sk = task_key(row.job_id, row.index)
+    raw: RawItem = {
+        "pk": {"S": pk},
+        "sk": {"S": sk},
+        "s": {"S": row.state.value},
+        "g": {"N": str(row.gen)},
+        "a": {"N": str(row.attempt)},
+        "expires_at": {"N": str(int(row.expires_at.timestamp()))},
+    }
+    if row.due_at is not None:
+        raw["d"] = {"N": str(millis(row.due_at))}
+    if row.last is not None:
+        raw["l"] = {"S": _json(_pack_end(row.last))}
+    if row.starts:
+        raw["st"] = {"SS": sorted(row.starts)}
+    if any(budgets := [row.budgets.user, row.budgets.infrastructure, row.budgets.timeouts]):
+        raw["b"] = {"S": _json(budgets)}
+    if row.history:
+        raw["h"] = {"S": _json([_pack_end(end) for end in row.history])}
+    if row.result is not None:
+        raw["r"] = {"S": row.result}
+    if row.result_ref is not None:
+        raw["rr"] = {"S": row.result_ref}
+    return raw
 
 
-def task_item(model: type[TaskItem], row: TaskRow) -> TaskItem:
-    """Return a task's row as an item."""
-    return model(
-        *task_key(row.job_id, row.index),
-        state=row.state.value,
-        gen=row.gen,
-        attempt=row.attempt,
-        due_at=row.due_at,
-        last=_pack_end(row.last) if row.last is not None else None,
-        starts=set(row.starts) or None,
-        budgets=_pack_budgets(row.budgets),
-        history=[_pack_end(end) for end in row.history] or None,
-        result=row.result,
-        result_ref=row.result_ref,
-        expires_at=row.expires_at,
-    )
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def task_value(item: TaskItem) -> TaskRow:
-    """Return an item as a task's row."""
-    user, infrastructure, timeouts = item.budgets or (0, 0, 0)
+def task_value(raw: RawItem) -> TaskRow:
+    """Return a task's row as a value."""
+    user, infrastructure, timeouts = json.loads(raw["b"]["S"]) if "b" in raw else (0, 0, 0)
+    history = json.loads(raw["h"]["S"]) if "h" in raw else ()
     return TaskRow(
-        job_id=item.pk.split("#")[1],
-        index=int(item.sk[2:]),
-        state=TaskState(item.state),
-        gen=int(item.gen),
-        attempt=int(item.attempt),
-        expires_at=item.expires_at or moment(0),
-        due_at=item.due_at,
-        last=_end_value(item.last) if item.last else None,
-        starts=frozenset(item.starts or ()),
+        job_id=raw["pk"]["S"].split("#")[1],
+        index=int(raw["sk"]["S"][2:]),
+        state=TaskState(raw["s"]["S"]),
+        gen=int(raw["g"]["N"]),
+        attempt=int(raw["a"]["N"]),
+        expires_at=datetime.fromtimestamp(int(raw["expires_at"]["N"]), UTC),
+        due_at=_moment(raw, "d"),
+        last=_end_value(json.loads(raw["l"]["S"])) if "l" in raw else None,
+        starts=frozenset(raw["st"]["SS"]) if "st" in raw else frozenset(),
         budgets=Budgets(user=user, infrastructure=infrastructure, timeouts=timeouts),
-        history=tuple(_end_value(end) for end in item.history or ()),
-        result=item.result,
-        result_ref=item.result_ref,
+        history=tuple(map(_end_value, history)),
+        result=raw["r"]["S"] if "r" in raw else None,
+        result_ref=raw["rr"]["S"] if "rr" in raw else None,
     )
 
 

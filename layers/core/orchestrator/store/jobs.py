@@ -25,7 +25,7 @@ from orchestrator.store.codec import (
     state_index,
 )
 from orchestrator.store.models import Connection, IdemRow, JobRow, RootRow, SweepRow, bind
-from orchestrator.store.requests import absent, batch_get, get, put, query_partition, update
+from orchestrator.store.requests import absent, batch_get, get, get_raw, put, query_raw, update
 
 
 class JobsStore:
@@ -50,11 +50,10 @@ class JobsStore:
 
     def get_job_and_root(self, job_id: str) -> tuple[Job, Root] | None:
         """Read JOB and ROOT by one query."""
-        items = {raw["sk"]["S"]: raw for raw in query_partition(self._job, job_key(job_id))}
+        items = {raw["sk"]["S"]: raw for raw in query_raw(self._job, job_key(job_id))}
         if "JOB" not in items:
             return None
-        root = self._root.from_raw_data(items["ROOT"]) if "ROOT" in items else None
-        return job_value(self._job.from_raw_data(items["JOB"])), root_value(root)
+        return job_value(self._job.from_raw_data(items["JOB"])), root_value(items.get("ROOT"))
 
     def get_jobs_and_roots(self, job_ids: Sequence[str]) -> list[tuple[Job, Root]]:
         """Read jobs by batch."""
@@ -66,8 +65,7 @@ class JobsStore:
                 job = job_value(self._job.from_raw_data(raw))
                 jobs[job.job_id] = job
             else:
-                root = self._root.from_raw_data(raw)
-                roots[root.pk.removeprefix("J#")] = root_value(root)
+                roots[raw["pk"]["S"].removeprefix("J#")] = root_value(raw)
         return [(jobs[key], roots.get(key, Root())) for key in job_ids if key in jobs]
 
     def update_job(self, job_id: str, guard: JobGuard, **changes: Unpack[JobChanges]) -> Job | None:
@@ -153,7 +151,7 @@ class JobsStore:
 
     def get_root(self, job_id: str) -> Root:
         """Read ROOT."""
-        return root_value(get(self._root, job_key(job_id), "ROOT"))
+        return root_value(get_raw(self._root, job_key(job_id), "ROOT"))
 
     def push_node(
         self, job_id: str, node: int, packed: int, now: datetime, expires_at: datetime
@@ -166,7 +164,7 @@ class JobsStore:
             [field.set(packed), model.pushed_at.set(now), model.expires_at.set(expires_at)],
             field.does_not_exist() | (field < packed),
         )
-        return root_value(model.from_raw_data(item) if item is not None else None)
+        return root_value(item)
 
     def set_running(
         self, job_id: str, first: int, retry: int, as_of: datetime, if_before: datetime

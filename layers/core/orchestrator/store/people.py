@@ -9,9 +9,9 @@ from pynamodb.models import Model
 
 from orchestrator.model.items import ApiKey, Role, Running, Worker
 from orchestrator.model.wire import RunningTask
-from orchestrator.store.codec import shard_of
+from orchestrator.store.codec import RawItem, shard_of
 from orchestrator.store.models import Connection, KeyRow, RunningRow, WorkerRow, bind
-from orchestrator.store.requests import RawItem, dispatch, get, put
+from orchestrator.store.requests import dispatch, get, put
 
 _WORKER_SHARDS = 8
 

@@ -12,7 +12,7 @@ from orchestrator.model.ids import NODE_LEAVES, node_of_leaf
 from orchestrator.model.progress import Leaf, Node, SetName
 from orchestrator.store.codec import leaf_key, leaf_value, node_key, node_value, number_set
 from orchestrator.store.models import Connection, LeafRow, NodeRow, bind
-from orchestrator.store.requests import absent, batch_get, execute, get, put, update
+from orchestrator.store.requests import absent, batch_get, execute, get_raw, put, query_raw, update
 
 
 class ProgressStore:
@@ -49,14 +49,14 @@ class ProgressStore:
 
     def get_leaf(self, job_id: str, leaf: int) -> Leaf | None:
         """Read one leaf."""
-        row = get(self._leaf, *leaf_key(job_id, leaf))
-        return leaf_value(row) if row is not None else None
+        raw = get_raw(self._leaf, *leaf_key(job_id, leaf))
+        return leaf_value(raw) if raw is not None else None
 
     def get_node_leaves(self, job_id: str, node: int) -> dict[int, Leaf]:
         """Read the leaves of a node by one query."""
         pk, _ = leaf_key(job_id, node * NODE_LEAVES)
-        rows = self._leaf.query(pk, self._leaf.sk.startswith("L#"), consistent_read=True)
-        return {int(row.sk[2:]): leaf_value(row) for row in rows}
+        raws = query_raw(self._leaf, pk, "L#", "L#~")
+        return {int(raw["sk"]["S"][2:]): leaf_value(raw) for raw in raws}
 
     def _update(
         self,
@@ -69,7 +69,7 @@ class ProgressStore:
         model = self._leaf
         every = [model.ver.add(1), model.expires_at.set(expires_at)]
         done, item = update(model(*leaf_key(job_id, leaf)), [*actions, *every], condition)
-        return leaf_value(model.from_raw_data(item)) if done and item is not None else None
+        return leaf_value(item) if done and item is not None else None
 
     def _adds(self, adds: Mapping[SetName, frozenset[int]]) -> list[Action]:
         return [getattr(self._leaf, n).add(number_set(v)) for n, v in adds.items() if v]
@@ -138,8 +138,7 @@ class ProgressStore:
     def get_nodes(self, job_id: str, nodes: Sequence[int]) -> dict[int, Node]:
         """Read the nodes that exist."""
         keys = [node_key(job_id, node) for node in nodes]
-        rows = (self._node.from_raw_data(raw) for raw in batch_get(self._node, keys))
-        return {int(row.sk): node_value(row) for row in rows}
+        return {int(raw["sk"]["S"]): node_value(raw) for raw in batch_get(self._node, keys)}
 
     def push_leaf(self, job_id: str, leaf: int, packed: int, expires_at: datetime) -> Node:
         """Set the leaf's slot where absent or smaller."""
@@ -150,4 +149,4 @@ class ProgressStore:
             [field.set(packed), model.ver.add(1), model.expires_at.set(expires_at)],
             field.does_not_exist() | (field < packed),
         )
-        return node_value(model.from_raw_data(item)) if item is not None else Node()
+        return node_value(item) if item is not None else Node()

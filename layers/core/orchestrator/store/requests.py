@@ -12,9 +12,8 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
+from orchestrator.store.codec import RawItem
 from orchestrator.store.models import Keyed
-
-RawItem = dict[str, dict[str, Any]]
 
 WRITE_BATCH = 25
 READ_BATCH = 100
@@ -88,6 +87,17 @@ def absent(model: type[Keyed]) -> Condition:
     return condition
 
 
+def get_raw(model: type[Model], pk: str, sk: str) -> RawItem | None:
+    """Read one item strongly, as DynamoDB sends it: the hot items are decoded by hand (codec)."""
+    request = {
+        "TableName": model.Meta.table_name,
+        "Key": {"pk": {"S": pk}, "sk": {"S": sk}},
+        "ConsistentRead": True,
+    }
+    item: RawItem | None = dispatch(model, "GetItem", request).get("Item")
+    return item
+
+
 def get[M: Model](model: type[M], pk: str, sk: str, *, consistent: bool = True) -> M | None:
     """Read one item."""
     try:
@@ -131,16 +141,24 @@ def batch_write(model: type[Model], requests: Sequence[dict[str, Any]]) -> None:
         until_done(chunk, attempt)
 
 
-def query_partition(model: type[Model], pk: str) -> list[RawItem]:
-    """Read a partition that fits one page (1 MB), strongly."""
-    request = {
+def query_raw(model: type[Model], pk: str, first: str = " ", last: str = "~") -> Iterator[RawItem]:
+    """Read the items of a partition from sort key `first` to `last`, strongly, page by page."""
+    request: dict[str, Any] = {
         "TableName": model.Meta.table_name,
-        "KeyConditionExpression": "pk = :pk",
-        "ExpressionAttributeValues": {":pk": {"S": pk}},
+        "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+        "ExpressionAttributeValues": {
+            ":pk": {"S": pk},
+            ":first": {"S": first},
+            ":last": {"S": last},
+        },
         "ConsistentRead": True,
     }
-    items: list[RawItem] = dispatch(model, "Query", request)["Items"]
-    return items
+    while True:
+        answer = dispatch(model, "Query", request)
+        yield from answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            return
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
 def put_request(row: Model) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from orchestrator.model.ids import LEAF_SIZE
 from orchestrator.model.items import Absent, At, Older, TaskRow, TaskWrite
 from orchestrator.model.states import TaskState
 from orchestrator.service.ports import Refused
-from orchestrator.store.codec import task_item, task_key, task_value
+from orchestrator.store.codec import RawItem, task_key, task_raw, task_value
 from orchestrator.store.models import Connection, TaskItem, bind
-from orchestrator.store.requests import RawItem, absent, batch_get, execute, put, update
+from orchestrator.store.requests import absent, batch_get, execute, put, query_raw, update
 
 _OPEN_STATES = (TaskState.PENDING.value, TaskState.RETRYING.value)
 _FIELDS = tuple(
@@ -37,16 +37,13 @@ class TasksStore:
     def get_tasks(self, job_id: str, indexes: Sequence[int]) -> dict[int, TaskRow]:
         """Read the rows that exist."""
         raws = batch_get(self._task, [task_key(job_id, index) for index in indexes])
-        rows = (task_value(self._task.from_raw_data(raw)) for raw in raws)
-        return {row.index: row for row in rows}
+        return {row.index: row for row in map(task_value, raws)}
 
     def get_leaf_tasks(self, job_id: str, leaf: int) -> dict[int, TaskRow]:
         """Read all rows of a leaf by one query."""
         pk, first = task_key(job_id, leaf * LEAF_SIZE)
         _, last = task_key(job_id, (leaf + 1) * LEAF_SIZE - 1)
-        between = self._task.sk.between(first, last)
-        rows = map(task_value, self._task.query(pk, between, consistent_read=True))
-        return {row.index: row for row in rows}
+        return {row.index: row for row in map(task_value, query_raw(self._task, pk, first, last))}
 
     def write_tasks(self, writes: Sequence[TaskWrite]) -> list[Refused | None]:
         """Write rows, each on its own condition."""
@@ -71,11 +68,11 @@ class TasksStore:
         raise RuntimeError(f"{len(updates)} rows came and went in each of {_ROUNDS} rounds")
 
     def _write_one(self, write: TaskWrite) -> Refused | None:
-        done, item = put(task_item(self._task, write.row), self._condition(write))
+        done, item = put(self._task.from_raw_data(task_raw(write.row)), self._condition(write))
         return None if done else self._refused(item)
 
     def _refused(self, item: RawItem | None) -> Refused:
-        return Refused(task_value(self._task.from_raw_data(item)) if item is not None else None)
+        return Refused(task_value(item) if item is not None else None)
 
     def _condition(self, write: TaskWrite) -> Condition:
         model, expect = self._task, write.expect
@@ -109,17 +106,14 @@ class TasksStore:
         numbers = [number for number, answer in enumerate(answers) if answer == Refused(None)]
         keys = [task_key(writes[n].row.job_id, writes[n].row.index) for n in numbers]
         found = {
-            (row.job_id, row.index): row
-            for row in (
-                task_value(self._task.from_raw_data(raw)) for raw in batch_get(self._task, keys)
-            )
+            (row.job_id, row.index): row for row in map(task_value, batch_get(self._task, keys))
         }
         for number in numbers:
             row = writes[number].row
             answers[number] = Refused(found.get((row.job_id, row.index)))
 
     def _insert_statement(self, write: TaskWrite) -> dict[str, Any]:
-        item = task_item(self._task, write.row).serialize()
+        item = task_raw(write.row)
         values = ", ".join(f"'{name}': ?" for name in item)
         return {
             "Statement": f'INSERT INTO "{self._table}" VALUE {{{values}}}',
@@ -127,7 +121,7 @@ class TasksStore:
         }
 
     def _update_statement(self, write: TaskWrite) -> dict[str, Any]:
-        item = task_item(self._task, write.row).serialize()
+        item = task_raw(write.row)
         present = [name for name in _FIELDS if name in item]
         sets = " ".join(f'SET "{name}" = ?' for name in present)
         removes = " ".join(f'REMOVE "{name}"' for name in _FIELDS if name not in item)
@@ -167,7 +161,7 @@ class TasksStore:
             ],
             matches,
         )
-        return task_value(model.from_raw_data(item)) if done and item is not None else None
+        return task_value(item) if done and item is not None else None
 
     def refund_start(self, job_id: str, index: int, gen: int, attempt: int, key: str) -> None:
         """DELETE a start."""

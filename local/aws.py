@@ -31,12 +31,18 @@ def environment(endpoint_url: str) -> dict[str, str]:
 
 
 def without_aws(env: Mapping[str, str]) -> dict[str, str]:
-    """Return a person's environment without their AWS settings and their Python's."""
-    return {
+    """Return a person's environment without their AWS settings and their Python's.
+
+    Their proxy stays, for package indexes, but this machine is reached without it.
+    """
+    kept = {
         name: value
         for name, value in env.items()
         if not name.startswith(("AWS_", "PYTHON", "SAM_", "VIRTUAL_ENV"))
     }
+    own = env.get("no_proxy") or env.get("NO_PROXY")
+    direct = ",".join(filter(None, [own, "127.0.0.1,localhost"]))
+    return kept | {"NO_PROXY": direct, "no_proxy": direct}
 
 
 def client(service: str, endpoint_url: str) -> Any:

@@ -88,6 +88,7 @@ def _start(options: launch.Options) -> stack.Running:
     phases = Phases()
     with Scope() as scope, launch.threads(scope) as pool:
         started = pool.submit(launch.launch, scope, phases, pool, options).result()
+        pool.submit(launch.check_workers, started).result()
         stack.write(started, STACK_FILE)
         scope.keep()
     return started

@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from local.errors import LocalError
 from local.paths import tail, venv_bin
@@ -93,7 +94,7 @@ def _wait_until_healthy(emulator: Emulator) -> None:
     raise EmulatorError(f"The emulator {why}. The end of its log:\n{tail(emulator.log)}")
 
 
-def _start_once(scope: Scope, port: int, *, auth: bool) -> Emulator:
+def _start_once(scope: Scope, port: int, *, auth: bool, extra: Mapping[str, str]) -> Emulator:
     """Start the emulator on `port` and wait until it is healthy; raises EmulatorError."""
     python = venv_bin("emulator") / "python"
     if not python.exists():
@@ -102,7 +103,7 @@ def _start_once(scope: Scope, port: int, *, auth: bool) -> Emulator:
     folder = scope.folder("emulator", in_memory=True)
     process = scope.spawn(
         [python, "-m", "ministack"],
-        env=environment(port, folder, auth=auth),
+        env={**environment(port, folder, auth=auth), **extra},
         cwd=folder,
         log=folder / "emulator.log",
     )
@@ -111,8 +112,16 @@ def _start_once(scope: Scope, port: int, *, auth: bool) -> Emulator:
     return emulator
 
 
-def start(scope: Scope, *, port: int | None = None, auth: bool = False) -> Emulator:
+def start(
+    scope: Scope,
+    *,
+    port: int | None = None,
+    auth: bool = False,
+    extra: Mapping[str, str] = MappingProxyType({}),
+) -> Emulator:
     """Start an emulator on `port`, or on a free one; return it when it is healthy.
+
+    `extra` is added to its environment, which every function inherits.
 
     Another program may take a free port before the emulator binds it: then another one is tried.
     Raises EmulatorError.
@@ -122,7 +131,7 @@ def start(scope: Scope, *, port: int | None = None, auth: bool = False) -> Emula
     for tries_left in reversed(range(_START_TRIES)):
         chosen = port or free_port()
         try:
-            return _start_once(scope, chosen, auth=auth)
+            return _start_once(scope, chosen, auth=auth, extra=extra)
         except EmulatorError:
             if port or not tries_left or port_is_free(chosen):
                 raise

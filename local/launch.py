@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from local import api, aws, deploy, emulator, stack
-from local.paths import ROOT, venv_bin
+from local.errors import LocalError
+from local.paths import ROOT, tail, venv_bin
 from local.phases import Phases
-from local.processes import Identity
+from local.processes import Identity, alive
 from local.scope import Scope
+
+_STARTED_WITHIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Options:
     workers: int = 2
     handlers: str = ""
     auth: bool = False
+    hooks: Mapping[str, str] = field(default_factory=dict)
+    """Added to the environment of functions and workers: measuring and fault injection hang here."""
 
 
 @contextmanager
@@ -68,7 +74,10 @@ def worker_environment(deployed: stack.Stack, options: Options) -> dict[str, str
         "HANDLERS": handler_paths(options.handlers),
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
     }
-    return env | aws.environment(deployed.endpoint_url)
+    hooks = dict(options.hooks)
+    if "PYTHONPATH" in hooks:
+        hooks["PYTHONPATH"] += os.pathsep + env["PYTHONPATH"]
+    return env | aws.environment(deployed.endpoint_url) | hooks
 
 
 def start_workers(
@@ -89,6 +98,17 @@ def start_workers(
     )
 
 
+def check_workers(running: stack.Running) -> None:
+    """Wait until each worker says that it has started; raises LocalError when one has ended."""
+    until = time.monotonic() + _STARTED_WITHIN_SECONDS
+    for number, worker in enumerate(running.workers, 1):
+        log = running.worker_log(number)
+        while '"event":"started"' not in log.read_text() and time.monotonic() < until:
+            if not alive(worker):
+                raise LocalError(f"Worker {number} has ended. The end of its log:\n{tail(log)}")
+            time.sleep(0.1)
+
+
 def _deploy(
     scope: Scope, phases: Phases, pool: ThreadPoolExecutor, options: Options, folder: Path
 ) -> tuple[emulator.Emulator, dict[str, str]]:
@@ -96,7 +116,7 @@ def _deploy(
 
     def start() -> emulator.Emulator:
         with phases.phase("start the emulator"):
-            return emulator.start(scope, port=options.port, auth=options.auth)
+            return emulator.start(scope, port=options.port, auth=options.auth, extra=options.hooks)
 
     starting = pool.submit(start)
     with ExitStack() as building:

@@ -18,17 +18,20 @@ Drawn from the one table of transitions in `layers/core/orchestrator/model/state
 
 {jobs}
 
-- **CREATED**: accepted; the inputs are being planned and the leaves created. A retry leads back here, with a new generation.
+- **CREATED**: accepted; the inputs are being planned and the leaves created. A retry leads back here,
+  with a new generation.
 - **ENQUEUING**: the first window of tasks is being sent.
 - **PROCESSING**: workers run tasks; reports refill the queue. The machine waits for its token.
-- **STOPPING**: cancelled, past its deadline, too many failures, or the orchestration failed. What runs may end within a grace.
+- **STOPPING**: cancelled, past its deadline, too many failures, or the orchestration failed. What runs
+  may end within a grace.
 - **SUCCEEDED**, **FAILED**, **CANCELLED**: every task has ended and the results are written.
 
 ## Tasks
 
 {tasks}
 
-RUNNING is not stored: it is what a live worker's last heartbeat says. A task's state is that of its leaf's sets; the row
+RUNNING is not stored: it is what a live worker's last heartbeat says. A task's state is that of its
+leaf's sets; the row
 holds the detail. In every answer the counts of all states add up to the job's total.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
@@ -62,13 +63,15 @@ class Heart:
         self._thread.start()
 
     def note_job(self, job_id: str) -> None:
-        """Work of a job begins: a beat follows soon if the job is new, so that it shows as running."""
+        """Work of a job begins: a beat follows, soon if the job is new, so that it shows as running."""
         if job_id not in self._seen:
             with self._changed:
                 self._seen[job_id] = None
                 while len(self._seen) > _JOBS_MAX:
                     del self._seen[next(iter(self._seen))]
             self._beat_within(NEW_JOB_SECONDS)
+        elif self._next_at - self._clock() > BUSY_SECONDS:
+            self._beat_within(BUSY_SECONDS)
 
     def drain(self) -> None:
         """Tell at once that the worker is ending."""
@@ -90,8 +93,14 @@ class Heart:
 
     def _run(self) -> None:
         while self._wait_for_next():
+            self._beat_surely()
+        self._beat_surely()
+
+    def _beat_surely(self) -> None:
+        try:
             self.beat()
-        self.beat()
+        except Exception:
+            self._log.error("heartbeat_failed", traceback=traceback.format_exc()[-3000:])
 
     def _wait_for_next(self) -> bool:
         with self._changed:

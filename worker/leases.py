@@ -17,6 +17,7 @@ from worker.log import Log
 from worker.ports import TaskQueue, Unavailable
 
 BATCH = 10
+_RENEW_AT, _RENEW_WITH = 0.3, 0.2
 
 
 class Leases:
@@ -35,26 +36,13 @@ class Leases:
         self.clock = clock
         self._held: dict[str, Held] = {}
         self._changed = threading.Condition()
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
-
-    def start(self) -> None:
-        """Start renewing."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop renewing."""
-        self._closed.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _keep(self) -> None:
-        while not self._closed.wait(self._lease_seconds / 12):
-            self.renew()
 
     def hold(self, held: Held) -> None:
-        """Keep a message's lease alive from now on."""
+        """Keep a message's lease alive from now on; an older lease of the same message is over."""
         with self._changed:
+            for other in self._held.values():
+                if other.received.message_id == held.received.message_id:
+                    self._lose(other, "received again")
             self._held[held.received.receipt] = held
 
     def release(self, held: Held) -> None:
@@ -80,11 +68,13 @@ class Leases:
         return not held.orders.lost
 
     def renew(self) -> None:
-        """Renew the leases that are due; called a few times in each third."""
-        due_before = self.clock() - self._lease_seconds / 4
-        due = [held for held in self.all() if self.ours(held) and held.renewed_at <= due_before]
-        for batch in batched(due, BATCH, strict=False):
-            self._renew(batch)
+        """Renew leases: all that are a fifth old, once one of them is near a third."""
+        now = self.clock()
+        ages = {held: now - held.renewed_at for held in self.all() if self.ours(held)}
+        if any(age >= _RENEW_AT * self._lease_seconds for age in ages.values()):
+            due = [held for held, age in ages.items() if age >= _RENEW_WITH * self._lease_seconds]
+            for batch in batched(due, BATCH, strict=False):
+                self._renew(batch)
 
     def _renew(self, batch: Iterable[Held]) -> None:
         by_receipt = {held.received.receipt: held for held in batch}
@@ -109,7 +99,10 @@ class Leases:
 
     def put_back(self, held: Held, seconds: int, reason: str) -> None:
         """Let a message go, hidden for `seconds`; where that fails its lease just runs out."""
+        ours = self.ours(held)
         self.release(held)
+        if not ours:
+            return
         self._log.info("put_back", reason=reason, seconds=seconds, **held.names)
         try:
             self._queue.change_visibility([held.received.receipt], seconds)

@@ -15,6 +15,7 @@ from worker.executor import Executor
 from worker.heartbeat import Heart
 from worker.held import Held
 from worker.jobs import Jobs
+from worker.keeper import TICK_SECONDS, Keeper
 from worker.leases import Leases
 from worker.log import Log
 from worker.outbound import FLUSH_SECONDS, Outbound
@@ -96,6 +97,8 @@ class Parts:
             log=log,
             clock=clock,
         )
+        tick_seconds = min(TICK_SECONDS, settings.lease_seconds / 20)
+        self.keeper = Keeper([self.leases.renew, self.poller.return_overdue], log, tick_seconds)
         self.slots = [self._make_slot(number, buckets) for number in range(settings.slots)]
 
     def start(self) -> list[str]:
@@ -105,7 +108,7 @@ class Parts:
             slot.start()
         handlers = sorted({name for slot in self.slots for name in slot.await_start()})
         self.admission.handlers = frozenset(handlers)
-        self.leases.start()
+        self.keeper.start()
         self.reporter.start()
         self.heart.start(handlers)
         self.poller.start()
@@ -118,7 +121,7 @@ class Parts:
             slot.join(_CLOSE_SECONDS)
         self.heart.close(_CLOSE_SECONDS)
         self.reporter.close()
-        self.leases.close()
+        self.keeper.close()
         rmtree(self._scratch, ignore_errors=True)
 
     def _running(self) -> list[RunningTask]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import traceback
 
 from worker.admission import Admission
 from worker.backoff import Backoff
@@ -57,13 +58,12 @@ class Poller:
         while not self._stopping.is_set():
             try:
                 self.poll_once()
-            except Exception as error:
-                self._log.error("poll_failed", reason=f"{type(error).__name__}: {error}")
+            except Exception:
+                self._log.error("poll_failed", traceback=traceback.format_exc()[-3000:])
                 self._stopping.wait(self._backoff.next_seconds())
 
     def poll_once(self) -> None:
         """Receive once, if there is room, and hand over what is to be run."""
-        self._return_overdue()
         room = self._dispatch.wait_for_room(_ROOM_SECONDS)
         if room == 0:
             return
@@ -106,7 +106,6 @@ class Poller:
         while not self._stopping.is_set() and self._leases.clock() < until:
             if self._leases.wait_until_at_most(count, _ROOM_SECONDS):
                 return True
-            self._return_overdue()
         return False
 
     def _hand_over(self, held: Held) -> None:
@@ -114,7 +113,8 @@ class Poller:
         if not self._dispatch.put(held):
             self.give_back(held)
 
-    def _return_overdue(self) -> None:
+    def return_overdue(self) -> None:
+        """Give back messages that have waited too long for a slot."""
         for held in self._dispatch.overdue():
             self.give_back(held)
 

@@ -7,6 +7,7 @@ What belongs to a lost lease is thrown away, here, just before it would be sent.
 from __future__ import annotations
 
 import threading
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -92,8 +93,14 @@ class Reporter:
 
     def _send_all(self) -> None:
         while (batch := self._outbound.next_batch()) is not None:
-            self._send(batch)
-            self._deletions.delete_settled()
+            try:
+                self._send(batch)
+                self._deletions.delete_settled()
+            except Exception:
+                # A fault of this worker: nothing of the batch may count as said.
+                self._log.error("reporter_failed", traceback=traceback.format_exc()[-3000:])
+                for entry in batch:
+                    self._abandon(entry.held, "the report could not be made")
 
     def _send(self, batch: list[Entry]) -> None:
         backoff = Backoff()

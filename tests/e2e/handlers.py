@@ -55,7 +55,6 @@ def until_cancelled(task: Task, context: Context) -> JsonValue:
 
 
 @handler("e2e.sized", input=Sized)
-def sized(task: Task, context: Context) -> JsonValue:
+def sized(task: Task[Sized], context: Context) -> JsonValue:
     """Return a text of the size asked for."""
-    assert isinstance(task.input, Sized)
     return "x" * task.input.bytes

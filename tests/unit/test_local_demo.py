@@ -105,7 +105,8 @@ def test_handlers_that_are_paths_become_absolute(
 
 def test_processes_see_nothing_of_a_persons_account(monkeypatch: pytest.MonkeyPatch) -> None:
     person = {"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "x", "PYTHONPATH": "y", "HOME": "/h"}
-    assert aws.without_aws(person) == {"HOME": "/h"}
+    direct = "127.0.0.1,localhost"
+    assert aws.without_aws(person) == {"HOME": "/h", "NO_PROXY": direct, "no_proxy": direct}
     env = aws.environment("http://127.0.0.1:1")
     assert env["AWS_ACCESS_KEY_ID"] == "test"
     assert env["AWS_CONFIG_FILE"] == env["AWS_SHARED_CREDENTIALS_FILE"] == "/dev/null"

@@ -1,0 +1,150 @@
+"""The ports on AWS: SQS and S3 as moto plays them, the work API as a server of this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from boto3.session import Session
+from moto import mock_aws
+
+from orchestrator.model.wire import ClaimIn, ClaimOut
+from worker.aws.buckets import S3Buckets
+from worker.aws.queue import SqsQueue
+from worker.aws.work_api import SignedWorkApi
+from worker.ports import ApiRefused, Unavailable
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    with mock_aws():
+        yield Session(region_name="us-east-1")
+
+
+def make_queue(session: Session) -> tuple[SqsQueue, Any, str]:
+    sqs = session.client("sqs")
+    url = sqs.create_queue(QueueName="tasks")["QueueUrl"]
+    return SqsQueue(session, url, lease_seconds=60, wait_seconds=0), sqs, url
+
+
+def test_messages_are_received_hidden_renewed_and_deleted(session: Session) -> None:
+    queue, sqs, url = make_queue(session)
+    sqs.send_message(QueueUrl=url, MessageBody="one")
+    (received,) = queue.receive(10)
+    assert (received.body, received.receive_count) == ("one", 1)
+    assert queue.receive(10) == []
+    assert queue.change_visibility([received.receipt], 60) == []
+    assert queue.change_visibility([received.receipt], 0) == []
+    (again,) = queue.receive(10)
+    assert again.receive_count == 2
+    assert queue.delete([again.receipt]) == []
+
+
+def test_entries_that_fail_inside_a_good_answer_are_told(session: Session) -> None:
+    queue, sqs, url = make_queue(session)
+    sqs.send_message(QueueUrl=url, MessageBody="one")
+    (received,) = queue.receive(1)
+    (refusal,) = queue.change_visibility([received.receipt, "no receipt"], 60)
+    assert (refusal.receipt, refusal.final) == ("no receipt", True)
+
+
+def test_a_queue_that_is_not_there_may_come_back(session: Session) -> None:
+    queue = SqsQueue(
+        session, "https://sqs.us-east-1.amazonaws.com/1/no", lease_seconds=60, wait_seconds=0
+    )
+    with pytest.raises(Unavailable):
+        queue.receive(1)
+
+
+def test_objects_are_read_by_range_and_results_written(session: Session) -> None:
+    s3 = session.client("s3")
+    for bucket in ("data", "results"):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket="data", Key="k", Body=b"0123456789")
+    buckets = S3Buckets(session, "data", "results")
+    assert buckets.read_range("k", 2, 5) == b"234"
+    with pytest.raises(FileNotFoundError):
+        buckets.read_range("none", 0, 1)
+    buckets.put_result("r", b"{}")
+    assert s3.get_object(Bucket="results", Key="r")["Body"].read() == b"{}"
+    with pytest.raises(Unavailable):
+        S3Buckets(session, "data", "no-bucket").put_result("r", b"{}")
+
+
+@dataclass
+class Server:
+    """Answers every request with `status` and `body`; keeps what it got."""
+
+    status: int = 200
+    body: bytes = ClaimOut(jobs={}, messages={}).model_dump_json().encode()
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            state.requests.append((self.path, dict(self.headers), body))
+            self.send_response(state.status)
+            self.send_header("Content-Length", str(len(state.body)))
+            self.end_headers()
+            self.wfile.write(state.body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{http.server_port}/stage"
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    yield state
+    http.shutdown()
+    http.server_close()
+
+
+@pytest.fixture
+def api(server: Server) -> SignedWorkApi:
+    return SignedWorkApi(Session(region_name="us-east-1"), server.url, "us-east-1")
+
+
+def test_requests_are_signed_and_leave_out_what_is_default(
+    api: SignedWorkApi, server: Server
+) -> None:
+    assert api.claim(ClaimIn(worker_id="w")) == ClaimOut(jobs={}, messages={})
+    ((path, headers, body),) = server.requests
+    assert (path, body) == ("/stage/api/v1/tasks/claim", b'{"worker_id":"w"}')
+    assert "/us-east-1/execute-api/aws4_request" in headers["Authorization"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 408, 429, 500, 502, 503, 504])
+def test_what_may_pass_is_unavailable(api: SignedWorkApi, server: Server, status: int) -> None:
+    server.status = status
+    with pytest.raises(Unavailable, match=str(status)):
+        api.claim(ClaimIn(worker_id="w"))
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_wrong_request_is_refused(api: SignedWorkApi, server: Server, status: int) -> None:
+    server.status = status
+    with pytest.raises(ApiRefused) as raised:
+        api.claim(ClaimIn(worker_id="w"))
+    assert raised.value.status == status
+
+
+def test_an_answer_that_is_not_the_apis_is_unavailable(api: SignedWorkApi, server: Server) -> None:
+    server.body = b"<html>"
+    with pytest.raises(Unavailable, match="not the API's"):
+        api.claim(ClaimIn(worker_id="w"))
+
+
+def test_an_api_that_is_not_there_is_unavailable() -> None:
+    api = SignedWorkApi(Session(region_name="us-east-1"), "http://127.0.0.1:9", "us-east-1")
+    with pytest.raises(Unavailable):
+        api.claim(ClaimIn(worker_id="w"))

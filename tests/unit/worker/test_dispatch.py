@@ -1,0 +1,76 @@
+"""How much is held: never more than the slots start soon."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.worker.conftest import message
+from worker.dispatch import WAIT_MAX_SECONDS, Dispatch
+from worker.held import Held
+from worker.ports import Received
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def make_held() -> Held:
+    received = Received(message_id="m", receipt="r", receive_count=1, body="")
+    return Held(received=received, message=message("h", 1), renewed_at=0.0, unsettled={0})
+
+
+def run(dispatch: Dispatch, clock: Clock, seconds: float) -> None:
+    dispatch.put(make_held())
+    held = dispatch.take()
+    assert held is not None
+    clock.now += seconds
+    dispatch.done(held)
+
+
+def test_a_new_worker_takes_as_many_messages_as_it_has_slots(clock: Clock) -> None:
+    dispatch = Dispatch(3, clock)
+    assert dispatch.room() == 3
+    dispatch.put(make_held())
+    assert dispatch.room() == 2
+    dispatch.take()
+    assert dispatch.room() == 2
+
+
+def test_very_short_messages_are_held_ahead_and_long_ones_are_not(clock: Clock) -> None:
+    dispatch = Dispatch(2, clock)
+    run(dispatch, clock, 0.01)
+    assert dispatch.room() == 10
+    for _ in range(10):
+        run(dispatch, clock, 60)
+    assert dispatch.room() == 2
+
+
+def test_what_waits_too_long_for_a_slot_is_taken_out(clock: Clock) -> None:
+    dispatch = Dispatch(1, clock)
+    late = make_held()
+    dispatch.put(late)
+    clock.now += WAIT_MAX_SECONDS + 0.1
+    fresh = make_held()
+    dispatch.put(fresh)
+    assert dispatch.overdue() == [late]
+    assert dispatch.take() is fresh
+
+
+def test_a_closed_dispatch_returns_what_no_slot_has_and_takes_nothing(clock: Clock) -> None:
+    dispatch = Dispatch(1, clock)
+    waiting = make_held()
+    dispatch.put(waiting)
+    assert dispatch.close() == [waiting]
+    assert dispatch.take() is None
+    assert not dispatch.put(make_held())
+    assert dispatch.wait_for_room(0) == 0

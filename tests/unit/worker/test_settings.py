@@ -1,0 +1,58 @@
+"""Settings: what is missing or wrong is named, the rest has defaults."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker.settings import InvalidSetting, read_settings
+
+ENV = {
+    "TASK_QUEUE_URL": "http://queue",
+    "WORK_API_URL": "http://api/",
+    "DATA_BUCKET": "data",
+    "RESULTS_BUCKET": "results",
+}
+
+
+def test_defaults() -> None:
+    settings = read_settings(ENV)
+    assert (settings.work_api_url, settings.lease_seconds, settings.drain_seconds) == (
+        "http://api",
+        60,
+        25,
+    )
+    assert settings.slots >= 1
+    assert settings.memory_bytes > 0
+    assert settings.sources == ()
+
+
+def test_two_workers_of_one_host_have_two_names() -> None:
+    assert read_settings(ENV).worker_id != read_settings(ENV).worker_id
+
+
+def test_handlers_are_a_list() -> None:
+    assert read_settings({**ENV, "HANDLERS": "a.b, c.py,"}).sources == ("a.b", "c.py")
+
+
+@pytest.mark.parametrize("name", list(ENV))
+def test_what_is_missing_is_named(name: str) -> None:
+    with pytest.raises(InvalidSetting, match=name):
+        read_settings({key: value for key, value in ENV.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WORKER_SLOTS", "0"),
+        ("WORKER_SLOTS", "two"),
+        ("LEASE_SECONDS", "1"),
+        ("LEASE_SECONDS", "43201"),
+        ("DRAIN_SECONDS", "-1"),
+        ("RECEIVE_WAIT_SECONDS", "21"),
+        ("LOG_LEVEL", "LOUD"),
+        ("WORKER_ID", "a/b"),
+    ],
+)
+def test_what_is_wrong_is_named(name: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=name):
+        read_settings({**ENV, name: value})

@@ -87,6 +87,7 @@ class Setup:
     def _run(self, *command: str | Path) -> None:
         """Run a command quietly; raise LocalError with the end of its output when it fails."""
         log = self._folder / "log"
+        log.write_text("")
         if self._scope.run(command, env=self._env, cwd=ROOT, log=log):
             raise LocalError("This failed: " + " ".join(map(str, command)) + "\n" + tail(log))
 
@@ -98,13 +99,13 @@ class Setup:
         return folder / "bin" / "python"
 
     def make_tools(self, python: Path) -> None:
-        """Make the environment of uv and pip; without uv (no wheel, say) pip alone will do."""
-        own = self._new_venv(TOOLS, python)
+        """Make the environment of uv; without it, a person's own uv or pip will do."""
         install = ["-m", "pip", "install", "--quiet", "--no-compile", "--require-hashes"]
         try:
+            own = self._new_venv(TOOLS, python)
             self._run(own, *install, "-r", lock_file(TOOLS))
         except LocalError as error:
-            say("uv could not be installed, so pip is used, which is slower\n" + str(error))
+            say("uv could not be installed\n" + str(error))
             return
         _finish(TOOLS)
 
@@ -115,7 +116,7 @@ class Setup:
     def fetch_python(self) -> Path:
         """Have uv install Python 3.13 under `.local`; raise LocalError where it cannot."""
         folder = LOCAL / "python"
-        command = ["python", "install", "--quiet", "--no-bin", "--install-dir", str(folder)]
+        command = ["python", "install", "--no-bin", "--install-dir", str(folder)]
         reason = ""
         for uv in _uv_commands():
             try:

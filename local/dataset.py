@@ -74,7 +74,7 @@ def _fetch(scope: Scope, folder: Path) -> Path:
     Without build isolation: else pip would first fetch the newest setuptools, unchecked.
     """
     log = folder / "download.log"
-    python = venv_bin("uv") / "python"
+    python = venv_bin("sam") / "python"
     pip = ["-m", "pip", "download", "--no-deps", "--no-build-isolation"]
     what = ["--no-binary", ":all:", "--require-hashes", "--dest", str(folder)]
     lock = ["-r", str(ROOT / "local" / "requirements" / "dataset.txt")]

@@ -72,6 +72,8 @@ def worker_environment(deployed: stack.Stack, options: Options) -> dict[str, str
         "RESULTS_BUCKET": deployed.buckets["results"],
         "WORKER_SLOTS": os.environ.get("WORKER_SLOTS", str(slots(options.workers))),
         "HANDLERS": handler_paths(options.handlers),
+        # A drain waits for the receive that is under way: at the prompt, nobody waits 20 seconds.
+        "RECEIVE_WAIT_SECONDS": "2",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
     }
     hooks = dict(options.hooks)

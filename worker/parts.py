@@ -49,6 +49,9 @@ class Parts:
         flush_seconds: float = FLUSH_SECONDS,
     ) -> None:
         self._settings = settings
+        self._queue = queue
+        self._api = api
+        self._buckets = buckets
         self._log = log
         self._limits = limits or Limits(memory_bytes=settings.memory_bytes)
         self._scratch = tempfile.mkdtemp(prefix="worker-")
@@ -57,49 +60,12 @@ class Parts:
         self.jobs = Jobs(clock)
         self.leases = Leases(queue, log, settings.lease_seconds, clock)
         self.dispatch = Dispatch(settings.slots, clock)
-        self.reporter = Reporter(
-            worker_id=settings.worker_id,
-            api=api,
-            leases=self.leases,
-            deletions=Deletions(queue, self.leases, log),
-            touched=self.touched,
-            outbound=Outbound(clock, flush_seconds),
-            log=log,
-            clock=clock,
-        )
-        self.admission = Admission(
-            worker_id=settings.worker_id,
-            api=api,
-            jobs=self.jobs,
-            leases=self.leases,
-            reporter=self.reporter,
-            log=log,
-            stopping=self.stopping,
-        )
-        self.poller = Poller(
-            queue=queue,
-            admission=self.admission,
-            dispatch=self.dispatch,
-            leases=self.leases,
-            reporter=self.reporter,
-            log=log,
-            stopping=self.stopping,
-        )
-        self.heart = Heart(
-            worker_id=settings.worker_id,
-            api=api,
-            jobs=self.jobs,
-            leases=self.leases,
-            touched=self.touched,
-            admission=self.admission,
-            running=self._running,
-            slots=settings.slots,
-            log=log,
-            clock=clock,
-        )
-        tick_seconds = min(TICK_SECONDS, settings.lease_seconds / 20)
-        self.keeper = Keeper([self.leases.renew, self.poller.return_overdue], log, tick_seconds)
-        self.slots = [self._make_slot(number, buckets) for number in range(settings.slots)]
+        self.reporter = self._make_reporter(Outbound(clock, flush_seconds))
+        self.admission = self._make_admission()
+        self.poller = self._make_poller()
+        self.heart = self._make_heart()
+        self.keeper = self._make_keeper()
+        self.slots = [self._make_slot(number) for number in range(settings.slots)]
 
     def start(self) -> list[str]:
         """Start all, the poller last; return the names of the handlers. Raises ChildUnusable."""
@@ -131,12 +97,65 @@ class Parts:
     def _note_job(self, held: Held) -> None:
         self.heart.note_job(held.message.job)
 
-    def _make_slot(self, number: int, buckets: Buckets) -> Slot:
+    def _make_reporter(self, outbound: Outbound) -> Reporter:
+        return Reporter(
+            worker_id=self._settings.worker_id,
+            api=self._api,
+            leases=self.leases,
+            deletions=Deletions(self._queue, self.leases, self._log),
+            touched=self.touched,
+            outbound=outbound,
+            log=self._log,
+            clock=clock,
+        )
+
+    def _make_admission(self) -> Admission:
+        return Admission(
+            worker_id=self._settings.worker_id,
+            api=self._api,
+            jobs=self.jobs,
+            leases=self.leases,
+            reporter=self.reporter,
+            log=self._log,
+            stopping=self.stopping,
+        )
+
+    def _make_poller(self) -> Poller:
+        return Poller(
+            queue=self._queue,
+            admission=self.admission,
+            dispatch=self.dispatch,
+            leases=self.leases,
+            reporter=self.reporter,
+            log=self._log,
+            stopping=self.stopping,
+        )
+
+    def _make_heart(self) -> Heart:
+        return Heart(
+            worker_id=self._settings.worker_id,
+            api=self._api,
+            jobs=self.jobs,
+            leases=self.leases,
+            touched=self.touched,
+            admission=self.admission,
+            running=self._running,
+            slots=self._settings.slots,
+            log=self._log,
+            clock=clock,
+        )
+
+    def _make_keeper(self) -> Keeper:
+        duties = [self.leases.renew, self.poller.return_overdue]
+        tick_seconds = min(TICK_SECONDS, self._settings.lease_seconds / 20)
+        return Keeper(duties, self._log, tick_seconds)
+
+    def _make_slot(self, number: int) -> Slot:
         children = Children(self._pool_settings(), self._log, clock)
         executor = Executor(
             children=children,
             limits=self._limits,
-            buckets=buckets,
+            buckets=self._buckets,
             leases=self.leases,
             reporter=self.reporter,
             log=self._log,

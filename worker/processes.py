@@ -1,6 +1,6 @@
 """Linux's ways to own processes: none of a task's processes outlives it, none outlives the worker.
 
-Where the system has no such calls (macOS) each function does as much as process groups allow.
+Needs Linux, as the pool does, which watches its children by pidfd.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +30,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
 def has_children() -> bool:

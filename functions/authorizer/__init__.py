@@ -1,1 +1,3 @@
 """The Lambda authorizer: an API key becomes tenant and role."""
+
+import cold_start  # noqa: F401

@@ -1,1 +1,3 @@
 """Dead letters: what the task queue gave up on."""
+
+import cold_start  # noqa: F401

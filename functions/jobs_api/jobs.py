@@ -1,7 +1,5 @@
 """Routes of jobs: submit, list, read, tasks, results, cancel, retry."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response, content_types

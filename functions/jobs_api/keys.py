@@ -1,7 +1,5 @@
 """Routes of API keys: for operators, signed with IAM credentials (SigV4)."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response, content_types

@@ -1,7 +1,5 @@
 """Routes about the API itself, open to all: health, OpenAPI document, documentation page."""
 
-from __future__ import annotations
-
 import functools
 import json
 from typing import Literal

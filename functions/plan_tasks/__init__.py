@@ -1,1 +1,3 @@
 """PlanTasks: the first step of a job's machine."""
+
+import cold_start  # noqa: F401

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +19,9 @@ from rest.problems import answer_problem
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+# What leaves the handler is logged once, by `runtime.call`, as JSON.
+logging.getLogger("aws_lambda_powertools.event_handler").setLevel(logging.CRITICAL)
 
 type Handler = Callable[[dict[str, Any], CallContext], dict[str, Any]]
 
@@ -37,6 +42,7 @@ def rest_handler(app: APIGatewayRestResolver) -> Handler:
             )
         return answer
 
+    gc.freeze()  # What is loaded by now stays: no collection need look at it during a request.
     return handler
 
 

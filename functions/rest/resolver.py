@@ -1,6 +1,8 @@
-"""The resolver of a REST function: validation, CORS, and every error as a problem."""
+"""The resolver of a REST function: validation, CORS, and every error as a problem.
 
-from __future__ import annotations
+Annotations are not postponed here and in the routes: Powertools reads them at each request, and text
+would be compiled each time.
+"""
 
 from collections.abc import Callable
 from typing import Annotated, Any

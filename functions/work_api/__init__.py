@@ -1,1 +1,3 @@
 """The API of workers: claim, complete, heartbeat."""
+
+import cold_start  # noqa: F401

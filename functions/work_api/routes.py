@@ -1,7 +1,5 @@
 """Routes of workers, signed with their role's credentials (SigV4)."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

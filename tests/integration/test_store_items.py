@@ -147,10 +147,10 @@ def test_each_item_has_its_key_and_expires_but_api_keys_and_the_cursor(
     (outbox,) = (key for key in rows if key[0].startswith("D#"))
     assert outbox[0].rpartition("#")[0] == f"D#{int(NOW.timestamp()) // 60 + 1}"
     assert set(rows) - {outbox} == {
-        (f"T#{job_id}#00", "L#0000"),
-        (f"T#{job_id}#01", "L#0070"),
-        (f"T#{job_id}#00", "T#0000000"),
-        (f"T#{job_id}#01", "T#0020000"),
+        (f"L#{job_id}#00", "0000"),
+        (f"L#{job_id}#01", "0070"),
+        (f"T#{job_id}#0000", "0000000"),
+        (f"T#{job_id}#0080", "0020000"),
         (f"N#{job_id}", "00"),
         ("G#m", "GIVEN"),
     }

@@ -15,7 +15,6 @@ from typing import Any, Literal, Protocol, Self, cast
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
-from ulid import ULID
 
 from orchestrator.aws import (
     Clients,
@@ -181,6 +180,13 @@ def now() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+def new_id() -> str:
+    """Return a new ULID."""
+    from ulid import ULID  # 25 ms of import for few callers: submissions, keys, lost workers.
+
+    return str(ULID())
+
+
 @functools.cache
 def settings() -> Settings:
     """Return the settings of this process. Raises BadSettings."""
@@ -214,7 +220,7 @@ def deps() -> Deps:
         journal=journal(),
         enqueue_later=EnqueueLater(clients, known.enqueue_function),
         now=now,
-        new_id=lambda: str(ULID()),
+        new_id=new_id,
         random=random.random,
         new_secret=lambda: secrets.token_urlsafe(32),
         cursor_key=functools.cache(lambda: read_secret(clients, known.cursor_secret_arn)),

@@ -146,8 +146,9 @@ class Stage:
             parts.heart.beat()
 
     def wait_running(self) -> None:
-        """Wait until a slot runs a task."""
-        poll(lambda: any(slot.executor.running for parts in self.parts for slot in parts.slots))
+        """Wait until a task has begun, by its own word."""
+        slots = [slot for parts in self.parts for slot in parts.slots]
+        poll(lambda: any(task.progress for slot in slots if (task := slot.executor.running)))
 
     def start(self, **settings: Any) -> Worker:
         """Start a worker."""
@@ -170,9 +171,13 @@ class Stage:
         return worker
 
     def stop(self) -> None:
-        """Stop all workers and wait for their end."""
+        """Signal all workers once (more) and wait for their end."""
         for worker, _ in self.workers:
             worker.stop()
+        self.join()
+
+    def join(self) -> None:
+        """Wait for the workers' end."""
         for _, thread in self.workers:
             thread.join(20)
             assert not thread.is_alive()

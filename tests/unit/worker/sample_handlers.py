@@ -37,9 +37,17 @@ def large(task: Task, context: Context) -> str:
     return "x" * 2000
 
 
+def begin(task: Task, context: Context) -> None:
+    """Let the test see that the task has begun: by its progress, and by a file beside its input."""
+    context.progress(0.5)
+    if isinstance(task.input, str):
+        Path(f"{task.input}.begun").touch()
+
+
 @handler("ok.wait")
 def wait(task: Task, context: Context) -> str:
     """Wait until the file that the input names exists."""
+    begin(task, context)
     while not Path(str(task.input)).exists():
         time.sleep(0.005)
     return "waited"
@@ -48,9 +56,9 @@ def wait(task: Task, context: Context) -> str:
 @handler("ok.patient")
 def patient(task: Task, context: Context) -> None:
     """Run until cancelled."""
+    begin(task, context)
     while True:
         context.raise_if_cancelled()
-        context.progress(0.5)
         time.sleep(0.005)
 
 
@@ -162,12 +170,14 @@ def prints(task: Task, context: Context) -> str:
 
 @handler("bad.sleep")
 def sleeps(task: Task, context: Context) -> None:
+    begin(task, context)
     time.sleep(60)
 
 
 @handler("bad.stubborn")
 def stubborn(task: Task, context: Context) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    begin(task, context)
     time.sleep(60)
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -194,60 +198,65 @@ def test_scratch_is_removed_after_the_run(pool: Pool) -> None:
     assert not Path((finished.ending.result or b"").decode().strip('"')).exists()
 
 
-def test_cancel_reaches_the_handler_and_the_rest_is_dropped(pool: Pool) -> None:
+def when_begun(path: Path, action: Callable[[], None]) -> None:
+    """Act, in another thread as the worker does, once the task of input `path` has begun."""
+
+    def watch() -> None:
+        poll(lambda: Path(f"{path}.begun").exists())
+        action()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def test_a_batch_that_is_cancelled_before_it_begins_is_dropped(pool: Pool) -> None:
     orders = Orders()
     orders.cancel()
     assert list(pool.events("ok.patient", 1, 2, orders=orders)) == [Dropped([0, 1])]
+
+
+@pytest.mark.parametrize("handler", ["ok.patient", "bad.stubborn"])
+def test_a_cancel_ends_the_running_task_and_drops_the_rest(
+    pool: Pool, tmp_path: Path, handler: str
+) -> None:
     orders = Orders()
-    events = pool.events("ok.patient", 1, 2, orders=orders, slow_seconds=0.05)
-    assert next(events) == Returned([1], [], split=True)
-    orders.cancel()
-    (finished,) = events
+    when_begun(tmp_path / "x", orders.cancel)
+    limits = {"cancel_grace_seconds": 0.05 if handler == "bad.stubborn" else 30}
+    events = pool.events(
+        handler, str(tmp_path / "x"), 2, orders=orders, kill_grace_seconds=0.05, **limits
+    )
+    dropped, finished = events
+    assert dropped == Dropped([1])
     assert isinstance(finished, Finished)
     assert finished.ending.outcome is Outcome.CANCELLED
     assert is_whole(pool)
-
-
-def test_a_handler_that_does_not_heed_a_cancel_is_ended_after_the_grace(pool: Pool) -> None:
-    orders = Orders()
-    events = pool.events(
-        "bad.sleep", 1, 2, orders=orders, slow_seconds=0.05, cancel_grace_seconds=0.05
-    )
-    assert isinstance(next(events), Returned)
-    orders.cancel()
-    (finished,) = events
-    assert isinstance(finished, Finished)
-    assert finished.ending.outcome is Outcome.CANCELLED
 
 
 def test_a_drain_returns_the_unstarted_and_lets_the_running_one_end(
     pool: Pool, tmp_path: Path
 ) -> None:
     orders, gate = Orders(), tmp_path / "gate"
-    events = pool.events("ok.wait", str(gate), 1, 2, orders=orders, slow_seconds=0.05)
-    assert next(events) == Returned([1, 2], [], split=True)
-    orders.drain(interrupt=False)
+    when_begun(gate, lambda: orders.drain(interrupt=False))
+    events = pool.events("ok.wait", str(gate), 1, 2, orders=orders)
+    assert next(events) == Returned([1, 2], [], split=False)
     gate.touch()
     (finished,) = events
     assert isinstance(finished, Finished)
     assert finished.ending.result == b'"waited"'
 
 
-def test_an_interrupted_task_goes_back(pool: Pool) -> None:
+def test_an_interrupted_task_goes_back(pool: Pool, tmp_path: Path) -> None:
     orders = Orders()
-    events = pool.events("bad.sleep", 1, 2, orders=orders, slow_seconds=0.05)
-    next(events)
-    orders.drain(interrupt=True)
-    assert list(events) == [Returned([0], [0], split=False)]
+    when_begun(tmp_path / "x", lambda: orders.drain(interrupt=True))
+    events = list(pool.events("bad.sleep", str(tmp_path / "x"), 2, orders=orders))
+    assert events == [Returned([1], [], split=False), Returned([0], [0], split=False)]
     assert is_whole(pool)
 
 
-def test_a_lost_lease_ends_the_task_without_a_result(pool: Pool) -> None:
+def test_a_lost_lease_ends_the_task_without_a_result(pool: Pool, tmp_path: Path) -> None:
     orders = Orders()
-    events = pool.events("bad.stubborn", 1, 2, orders=orders, slow_seconds=0.05)
-    next(events)
-    orders.lose()
-    assert list(events) == [Lost([0])]
+    when_begun(tmp_path / "x", orders.lose)
+    events = list(pool.events("bad.stubborn", str(tmp_path / "x"), 2, orders=orders))
+    assert events == [Lost([0, 1])]
     assert is_whole(pool)
 
 
@@ -256,3 +265,21 @@ def test_a_child_that_died_while_idle_is_replaced(pool: Pool) -> None:
     os.kill(int(finished.ending.result or b"0"), 9)
     poll(lambda: is_gone(int(finished.ending.result or b"0")))
     assert is_whole(pool)
+
+
+def test_children_do_not_outlive_a_worker_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import time; from pathlib import Path\n"
+        "from tests.unit.worker.conftest import make_pool; from worker.log import Log\n"
+        f"pool = make_pool(Log(), Path({str(tmp_path)!r}))\n"
+        "print(pool.children.greeted().pid, flush=True); time.sleep(60)"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    worker = subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE)
+    assert worker.stdout is not None
+    child = int(worker.stdout.readline())
+    assert not is_gone(child)
+    worker.kill()
+    worker.wait()
+    worker.stdout.close()
+    poll(lambda: is_gone(child))

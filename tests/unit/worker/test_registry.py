@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,8 +37,6 @@ def load_in_new_process(*sources: str) -> str:
         "try: print(sorted(load_handlers(sys.argv[1:])))\n"
         "except HandlerError as error: print(error)"
     )
-    import os
-
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", code, *sources]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout

@@ -194,7 +194,7 @@ def test_an_unknown_handler_is_put_back_and_named(stage: Stage) -> None:
     stage.wait_logged("put_back")
     assert stage.queue.hidden_for[sent][0] >= 60
     worker.stop()
-    stage.stop()
+    stage.join()
     assert sent in stage.queue.messages
     assert stage.api.heartbeats[-1].unknown_handlers == ["not.here"]
     assert not stage.api.claims
@@ -296,10 +296,8 @@ def test_one_report_that_is_refused_does_not_hold_up_the_others(stage: Stage) ->
 def test_a_cancel_reaches_the_handler_through_the_heartbeat(stage: Stage) -> None:
     sent = stage.queue.send(message("ok.patient", 1))
     stage.start()
-    stage.api.wait_for(lambda: any(beat.running for beat in stage.api.heartbeats))
+    stage.wait_running()
     stage.api.add_job(JOB, state=JobState.STOPPING)
-    for _, thread in stage.workers:
-        assert thread.is_alive()
     stage.beat()
     stage.queue.wait_deleted(sent)
     assert reported(stage) == {0: "cancelled"}
@@ -332,7 +330,7 @@ def test_a_drain_lets_running_tasks_end_and_gives_the_rest_back(
     stage.api.wait_for(lambda: stage.api.unstarted != [])
     assert sent in stage.queue.messages, "a message is kept while a task of it runs"
     gate.touch()
-    stage.stop()
+    stage.join()
     (given,) = stage.api.unstarted
     assert (given.tasks(), given.interrupted, given.split) == ([1, 2], [], False)
     assert reported(stage) == {0: "succeeded"}
@@ -343,7 +341,7 @@ def test_a_drain_lets_running_tasks_end_and_gives_the_rest_back(
 def test_a_task_that_outlasts_the_drain_is_interrupted_and_given_back(stage: Stage) -> None:
     sent = stage.queue.send(message("bad.sleep", 1))
     stage.start(drain_seconds=0.1)
-    stage.api.wait_for(lambda: any(beat.running for beat in stage.api.heartbeats))
+    stage.wait_running()
     stage.stop()
     (given,) = stage.api.unstarted
     assert (given.tasks(), given.interrupted) == ([0], [0])
@@ -358,7 +356,7 @@ def test_a_second_signal_does_not_wait_for_the_drain(stage: Stage) -> None:
     worker.stop()
     stage.wait_logged("draining")
     worker.stop()
-    stage.stop()
+    stage.join()
     assert stage.queue.deleted == [sent]
 
 
@@ -368,7 +366,7 @@ def test_a_give_back_that_failed_is_tried_again(stage: Stage) -> None:
     worker = stage.start(drain_seconds=0)
     stage.wait_running()
     worker.stop()
-    stage.stop()
+    stage.join()
     assert stage.lines.of("give_back_failed")
     assert stage.queue.deleted == [sent]
 
@@ -378,7 +376,8 @@ def test_a_slow_message_gives_back_what_it_has_not_begun_one_by_one(
 ) -> None:
     gate = tmp_path / "gate"
     sent = stage.queue.send(message("ok.wait", str(gate), 1, 2))
-    stage.start(slow_seconds=0.2)
+    stage.start(slow_seconds=1.0)
+    stage.wait_running()
     stage.api.wait_for(lambda: stage.api.unstarted != [])
     (given,) = stage.api.unstarted
     assert (given.tasks(), given.split) == ([1, 2], True)

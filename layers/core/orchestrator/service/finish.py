@@ -92,14 +92,9 @@ def finish_node(deps: Deps, job_id: str, gen: int, node: int) -> dict[str, Any]:
     rows: dict[int, TaskRow] = {}
     pushed: Node | None = None
     for number in leaves_of_node(node, total):
-        members = deps.store.get_leaf_tasks(job_id, number)
-        leaf = leaves.get(number)
-        if leaf is None or leaf.gen < gen or leaf.closed != "done":
-            leaf = _close_leaf(deps, job, number, leaf or Leaf())
-            members = deps.store.get_leaf_tasks(job_id, number)
-        leaves[number] = leaf
+        leaves[number], members = _close_leaf(deps, job, number, leaves.get(number) or Leaf())
         rows |= members
-        pushed = put_leaf_in_node(deps, job, number, leaf)
+        pushed = put_leaf_in_node(deps, job, number, leaves[number])
     if pushed is not None:
         put_node_in_root(deps, job, node, pushed)
     states = {
@@ -113,23 +108,26 @@ def finish_node(deps: Deps, job_id: str, gen: int, node: int) -> dict[str, Any]:
     return part
 
 
-def _close_leaf(deps: Deps, job: Job, number: int, leaf: Leaf) -> Leaf:
-    """Close a leaf: from `closing` on no report enters it, so its rows can be counted."""
+def _close_leaf(
+    deps: Deps, job: Job, number: int, leaf: Leaf
+) -> tuple[Leaf, Mapping[int, TaskRow]]:
+    """Close a leaf; return it and its rows. From `closing` on no report enters, so rows can be counted."""
     if leaf.closed == "done":
-        stamped = deps.store.stamp_leaf(job.job_id, number, job.gen, expiry(deps))
-        return stamped or _read_leaf(deps, job, number)
+        if leaf.gen < job.gen:
+            stamped = deps.store.stamp_leaf(job.job_id, number, job.gen, expiry(deps))
+            leaf = stamped or _read_leaf(deps, job, number)
+        return leaf, deps.store.get_leaf_tasks(job.job_id, number)
     full = len(leaf.finals) == len(leaf_range(number, job.total or 0))
     if job.state is not JobState.STOPPING and not full:
         raise NotComplete(f"leaf {number} of {job.job_id} has open tasks")
-    closing = deps.store.begin_close(job.job_id, number, job.gen, expiry(deps))
-    if closing is None:
-        closing = _read_leaf(deps, job, number)
-        if closing.closed == "done":
-            return closing
+    begun = deps.store.begin_close(job.job_id, number, job.gen, expiry(deps))
+    closing = begun or _read_leaf(deps, job, number)
     rows = deps.store.get_leaf_tasks(job.job_id, number)
+    if closing.closed == "done":
+        return closing, rows
     adds = _last_adds(job, number, closing, rows)
     done = deps.store.end_close(job.job_id, number, job.gen, adds, expiry(deps))
-    return done or _read_leaf(deps, job, number)
+    return done or _read_leaf(deps, job, number), rows
 
 
 def _read_leaf(deps: Deps, job: Job, number: int) -> Leaf:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.model.ids import node_of, node_of_leaf
+from orchestrator.model.ids import leaf_of, node_of_leaf
 from orchestrator.model.items import AttemptEnd, Budgets, Job, Outbox, Stop, TaskRow
 from orchestrator.model.progress import Counts, Leaf, Node, Root
 from orchestrator.model.states import JobState, Outcome, StopReason, TaskState
@@ -32,13 +32,13 @@ def job_key(job_id: str) -> str:
 
 
 def task_key(job_id: str, index: int) -> tuple[str, str]:
-    """Return the key of a task's row: a node's rows and leaves share a partition."""
-    return f"T#{job_id}#{node_of(index):02d}", f"T#{index:07d}"
+    """Return the key of a task's row: the rows of a leaf are one partition, read by one query."""
+    return f"T#{job_id}#{leaf_of(index):04d}", f"{index:07d}"
 
 
 def leaf_key(job_id: str, leaf: int) -> tuple[str, str]:
-    """Return the key of a leaf."""
-    return f"T#{job_id}#{node_of_leaf(leaf):02d}", f"L#{leaf:04d}"
+    """Return the key of a leaf: the leaves of a node are one partition."""
+    return f"L#{job_id}#{node_of_leaf(leaf):02d}", f"{leaf:04d}"
 
 
 def node_key(job_id: str, node: int) -> tuple[str, str]:
@@ -247,7 +247,7 @@ def task_value(raw: RawItem) -> TaskRow:
     history = json.loads(raw["h"]["S"]) if "h" in raw else ()
     return TaskRow(
         job_id=raw["pk"]["S"].split("#")[1],
-        index=int(raw["sk"]["S"][2:]),
+        index=int(raw["sk"]["S"]),
         state=TaskState(raw["s"]["S"]),
         gen=int(raw["g"]["N"]),
         attempt=int(raw["a"]["N"]),

@@ -55,8 +55,8 @@ class ProgressStore:
     def get_node_leaves(self, job_id: str, node: int) -> dict[int, Leaf]:
         """Read the leaves of a node by one query."""
         pk, _ = leaf_key(job_id, node * NODE_LEAVES)
-        raws = query_raw(self._leaf, pk, "L#", "L#~")
-        return {int(raw["sk"]["S"][2:]): leaf_value(raw) for raw in raws}
+        raws = query_raw(self._leaf, pk)
+        return {int(raw["sk"]["S"]): leaf_value(raw) for raw in raws}
 
     def _update(
         self,

@@ -141,16 +141,12 @@ def batch_write(model: type[Model], requests: Sequence[dict[str, Any]]) -> None:
         until_done(chunk, attempt)
 
 
-def query_raw(model: type[Model], pk: str, first: str = " ", last: str = "~") -> Iterator[RawItem]:
-    """Read the items of a partition from sort key `first` to `last`, strongly, page by page."""
+def query_raw(model: type[Model], pk: str) -> Iterator[RawItem]:
+    """Read the items of a partition in the order of their sort keys, strongly, page by page."""
     request: dict[str, Any] = {
         "TableName": model.Meta.table_name,
-        "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
-        "ExpressionAttributeValues": {
-            ":pk": {"S": pk},
-            ":first": {"S": first},
-            ":last": {"S": last},
-        },
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": pk}},
         "ConsistentRead": True,
     }
     while True:

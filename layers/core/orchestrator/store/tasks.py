@@ -41,9 +41,8 @@ class TasksStore:
 
     def get_leaf_tasks(self, job_id: str, leaf: int) -> dict[int, TaskRow]:
         """Read all rows of a leaf by one query."""
-        pk, first = task_key(job_id, leaf * LEAF_SIZE)
-        _, last = task_key(job_id, (leaf + 1) * LEAF_SIZE - 1)
-        return {row.index: row for row in map(task_value, query_raw(self._task, pk, first, last))}
+        pk, _ = task_key(job_id, leaf * LEAF_SIZE)
+        return {row.index: row for row in map(task_value, query_raw(self._task, pk))}
 
     def write_tasks(self, writes: Sequence[TaskWrite]) -> list[Refused | None]:
         """Write rows, each on its own condition."""

@@ -5,7 +5,7 @@ import json
 from typing import Literal
 
 from aws_lambda_powertools.event_handler import Response, content_types
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from rest.resolver import make_router
 
@@ -15,6 +15,8 @@ CACHE = "public, max-age=300"
 
 class Health(BaseModel):
     """The function runs; what it depends on is told by its own routes."""
+
+    model_config = ConfigDict(defer_build=True)
 
     status: Literal["ok"]
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from jobs_api import jobs, keys, meta
-from rest.problems import CONTENT_TYPE, ProblemOut
+from rest.problems import CONTENT_TYPE
 from work_api import routes
 
 VERSION = "1.0.0"
@@ -58,6 +59,27 @@ _PROBLEMS = {
     429: "A limit is reached; Retry-After says when to try again.",
 }
 _REFERENCE = "#/components/schemas/{model}"
+
+
+class FieldErrorOut(BaseModel):
+    """One broken rule: where, which, and what was seen instead (cut to 80 characters)."""
+
+    field: str
+    rule: str
+    seen: str | None = None
+
+
+class ProblemOut(BaseModel):
+    """Any error (RFC 9457). `code` is stable and for programs; `action` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    action: str | None = None
+    instance: str | None = None
+    errors: list[FieldErrorOut] | None = None
 
 
 def document() -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import BaseModel
 
 from orchestrator.errors import FieldError, InvalidField, Problem, cut
 
@@ -27,27 +26,6 @@ _RULES = {
     "string_too_long": "must have at most {max_length} characters",
 }
 """Plainer words for some of pydantic's; the others stay as they are."""
-
-
-class FieldErrorOut(BaseModel):
-    """One broken rule: where, which, and what was seen instead (cut to 80 characters)."""
-
-    field: str
-    rule: str
-    seen: str | None = None
-
-
-class ProblemOut(BaseModel):
-    """Any error (RFC 9457). `code` is stable and for programs; `action` says what to do."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    action: str | None = None
-    instance: str | None = None
-    errors: list[FieldErrorOut] | None = None
 
 
 def answer_problem(problem: Problem, request_id: str) -> Response[str]:

@@ -71,7 +71,7 @@ Item = Annotated[JsonValue, _at_most(ITEM_MAX_BYTES)]
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Tasks(_Body):

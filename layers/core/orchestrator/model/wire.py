@@ -31,7 +31,7 @@ ReceiveCount = Annotated[int, Field(ge=1)]
 class Wire(BaseModel):
     """A wire type: unknown fields are refused, values are not coerced, instances do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class _TaskSet(Wire):

@@ -40,7 +40,7 @@ STOP_GRACE = timedelta(seconds=30)
 class PartEntry(BaseModel):
     """One part in the manifest."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     key: str
     first_index: int
@@ -52,7 +52,7 @@ class PartEntry(BaseModel):
 class Manifest(BaseModel):
     """What the results consist of: JSONL parts ordered by index, their sizes and checksums."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     job_id: str
     gen: int

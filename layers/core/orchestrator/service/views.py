@@ -15,7 +15,7 @@ from orchestrator.policy import Policy
 
 
 class _Out(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class CountsOut(_Out):

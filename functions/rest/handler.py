@@ -30,7 +30,7 @@ def rest_handler(app: APIGatewayRestResolver) -> Handler:
     """Return the Lambda handler of `app`. What is no `Problem` leaves it, so that alarms see it."""
 
     def handler(event: dict[str, Any], context: CallContext) -> dict[str, Any]:
-        begun = time.monotonic()
+        begun, cpu = time.monotonic(), time.process_time()
         with runtime.call(context, **_keys(event)) as journal:
             answer = _resolve(app, event, context)
             journal.event(
@@ -39,6 +39,7 @@ def rest_handler(app: APIGatewayRestResolver) -> Handler:
                 route=event.get("resource"),
                 status=answer["statusCode"],
                 seconds=round(time.monotonic() - begun, 4),
+                cpu_seconds=round(time.process_time() - cpu, 5),
             )
         return answer
 

@@ -24,10 +24,12 @@ from orchestrator.service.views import (
     JobPage,
     ResultsOut,
     ResultsPart,
+    TaskData,
     TaskOut,
     TaskPage,
     counts_view,
     job_view,
+    task_state,
     task_view,
 )
 from orchestrator.service.walk import find_tasks
@@ -99,23 +101,27 @@ def _views(
     rows = deps.store.get_tasks(job.job_id, indexes)
     inputs = read_inputs(deps, load_plan(deps, job), indexes) if job.plan_ref and indexes else {}
     return [
-        _with_data(
-            deps,
-            task_view(job, index, leaf, rows.get(index), running.get(index)),
+        task_view(
+            job,
+            index,
+            leaf,
             rows.get(index),
-            inputs.get(index),
+            running.get(index),
+            _data(deps, index, leaf, rows.get(index), inputs.get(index)),
         )
         for index, leaf in found
     ]
 
 
-def _with_data(deps: Deps, view: TaskOut, row: TaskRow | None, value: JsonValue) -> TaskOut:
-    """Add input and result; a large result is linked."""
-    result, url = None, None
-    if view.state is TaskState.SUCCEEDED and row is not None:
-        result = json.loads(row.result) if row.result is not None else None
-        url = deps.results.link(row.result_ref, LINK_SECONDS) if row.result_ref else None
-    return view.model_copy(update={"input": value, "result": result, "result_url": url})
+def _data(
+    deps: Deps, index: int, leaf: Leaf | None, row: TaskRow | None, value: JsonValue
+) -> TaskData:
+    """Return input and result of a task; a large result is linked."""
+    if row is None or task_state(index, leaf, None) is not TaskState.SUCCEEDED:
+        return TaskData(value)
+    result = json.loads(row.result) if row.result is not None else None
+    url = deps.results.link(row.result_ref, LINK_SECONDS) if row.result_ref else None
+    return TaskData(value, result, url)
 
 
 def _fit(views: Sequence[TaskOut]) -> list[TaskOut]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -218,12 +219,22 @@ def task_state(index: int, leaf: Leaf | None, running: RunningTask | None) -> Ta
     return TaskState.RUNNING if running is not None and not state.final else state
 
 
+@dataclass(frozen=True, slots=True)
+class TaskData:
+    """What S3 and the row hold of a task: its input, its result or a link to it."""
+
+    input: JsonValue = None
+    result: JsonValue = None
+    result_url: str | None = None
+
+
 def task_view(
     job: Job,
     index: int,
     leaf: Leaf | None,
     row: TaskRow | None,
     running: tuple[str, RunningTask, datetime] | None,
+    data: TaskData,
 ) -> TaskOut:
     """Return a task of the plan. `running` is (worker, task, started_at) where a worker runs it now."""
     state = task_state(index, leaf, running[1] if running else None)
@@ -237,6 +248,9 @@ def task_view(
         state=state,
         attempt=row.attempt if row is not None else 1,
         attempts=[_attempt_view(end) for end in _attempts(row)],
+        input=data.input,
+        result=data.result,
+        result_url=data.result_url,
         error=last.error if last is not None and state is not TaskState.SUCCEEDED else None,
         worker=active[0] if active else (last.worker if last else None),
         progress=active[1].progress if active else None,

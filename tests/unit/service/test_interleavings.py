@@ -253,6 +253,19 @@ def test_one_bad_job_does_not_stop_the_sweep() -> None:
     assert cluster.world.journal.counts["SweepSetAside"] == 1
 
 
+def test_a_job_of_one_task_at_a_time_never_waits_for_the_throttle() -> None:
+    cluster = started(tasks={"count": 20}, max_running=1)
+    for _ in range(20):
+        (message,) = cluster.messages()
+        assert len(message.tasks()) == 1
+        cluster.report(message)
+        if cluster.world.enqueues:
+            cluster.world.enqueues.clear()
+            cluster.enqueue()
+    assert cluster.woken
+    assert cluster.end() == "SUCCEEDED"
+
+
 def test_running_is_what_live_workers_say() -> None:
     cluster = started(tasks={"count": 3})
     task = RunningTask(job=cluster.job_id, index=1, attempt=1, since_ms=10)

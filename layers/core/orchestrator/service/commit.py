@@ -6,7 +6,7 @@ Each step may be repeated at any time. What a crash leaves undone, any repetitio
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.model.ids import NODE_SIZE, leaf_of, node_of_leaf, offset_of
@@ -73,12 +73,18 @@ def push_nodes(deps: Deps, job: Job, nodes: Mapping[int, Node]) -> None:
 
 
 def _may_wait(job: Job, root: Root, number: int, node: Node, now: datetime) -> bool:
-    """Tell whether a later push will do: never for a complete node, nor where failures grew."""
+    """Tell whether a later push will do: not for a complete node, nor where failures grew or work runs out.
+
+    Without the last, a job of few tasks at once would stand still until the next heartbeat.
+    """
     if root.pushed_at is None or now - root.pushed_at >= ROOT_PUSH_INTERVAL:
         return False
     tally = node.packed().tally
     size = min(NODE_SIZE, (job.total or 0) - number * NODE_SIZE)
-    return tally.finals < size and tally.failed <= root.node_tally(number).failed
+    if tally.finals == size or tally.failed > root.node_tally(number).failed:
+        return False
+    pushed = replace(root, nodes={**root.nodes, number: pack_node(node.packed())})
+    return not refill_due(job, pushed, Policy.load(job.policy), now)
 
 
 def push_again(deps: Deps, job: Job, nodes: Iterable[int]) -> None:

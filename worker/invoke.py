@@ -61,6 +61,11 @@ def call(handler: Handler, raw: RawTask, context: Context) -> bytes:
     return encode_result(handler.function(_task(handler, raw), context))
 
 
+def _parameters(handler: Handler, raw: RawTask) -> Json:
+    """Return the job's parameters; a job without any gives a declared model its defaults."""
+    return {} if raw.parameters is None and handler.parameters is not None else raw.parameters
+
+
 def _task(handler: Handler, raw: RawTask) -> Task[Any, Any]:
     return Task(
         job_id=raw.job_id,
@@ -69,7 +74,7 @@ def _task(handler: Handler, raw: RawTask) -> Task[Any, Any]:
         attempt=raw.attempt,
         gen=raw.gen,
         input=_validated(handler.input, raw.input, "input"),
-        parameters=_validated(handler.parameters, raw.parameters, "parameters"),
+        parameters=_validated(handler.parameters, _parameters(handler, raw), "parameters"),
         timeout_seconds=raw.timeout_seconds,
     )
 

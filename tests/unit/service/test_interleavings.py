@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from orchestrator.model.items import Job
+from orchestrator.model.progress import Root
 from orchestrator.model.states import JobState, Outcome
 from orchestrator.model.wire import (
     ClaimIn,
@@ -233,6 +238,26 @@ def test_too_many_failures_stop_a_job_that_says_so() -> None:
     cluster.report(cluster.messages()[0], fail)
     assert stored(cluster).state is JobState.STOPPING
     assert cluster.woken
+
+
+def test_the_sweep_pushes_what_a_dead_worker_s_report_left_in_its_node() -> None:
+    cluster = started(tasks={"count": 5}, tasks_per_message=5)
+    (message,) = cluster.messages()
+    push, stuck = cluster.world.store.push_node, [True]
+
+    def push_node(*args: Any) -> Root:
+        if stuck.pop() if stuck else False:
+            raise ConnectionError("the function died before ROOT")
+        return push(*args)
+
+    cluster.world.store.push_node = push_node  # type: ignore[method-assign, assignment]
+    with pytest.raises(ConnectionError):
+        cluster.report(message)
+    for _ in range(2):
+        cluster.world.wait(301)
+        sweep(cluster.world.deps, lambda: 40.0)
+    assert cluster.woken
+    assert cluster.end() == "SUCCEEDED"
 
 
 def test_one_bad_job_does_not_stop_the_sweep() -> None:

@@ -59,7 +59,7 @@ def mint_key(deps: Deps, body: MintKeyIn, by: str) -> MintedKey:
         secret_hash=_hash(secret),
         created_at=now,
         created_by=by,
-        expires_at=now + timedelta(days=days) if days is not None else None,
+        expires_at=(now + timedelta(days=days)).replace(microsecond=0) if days else None,
     )
     deps.store.put_key(key)
     deps.journal.event("key.minted", key_id=key.key_id, tenant=key.tenant, role=key.role, by=by)

@@ -100,9 +100,7 @@ def _start(deps: Deps, job: Job, worker_id: str, message: ClaimMessage, index: i
         return "drop"
     if len(row.starts) <= INFRASTRUCTURE_BUDGET:
         return Run(run=[index])
-    lost = worker_lost(
-        deps, job, index, message.attempt, f"{len(row.starts) + 1} workers were lost"
-    )
+    lost = worker_lost(deps, job, index, message.attempt, f"{len(row.starts)} workers were lost")
     settle(deps, job, worker_id, [Settling(lost)])
     return "drop"
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from orchestrator.model.ids import nodes_of
 from orchestrator.model.items import Job
 from orchestrator.model.progress import Root
 from orchestrator.model.states import ACTIVE_JOB_STATES, JobState, StopReason
 from orchestrator.policy import Policy
-from orchestrator.service.commit import judge_job, refill_due, send_token, stop_job
+from orchestrator.service.commit import judge_job, push_again, refill_due, send_token, stop_job
 from orchestrator.service.outbox import sweep_outbox
 from orchestrator.service.ports import Deps, JobGuard
 from orchestrator.service.resend import resend_unsettled
@@ -134,6 +135,8 @@ def _nudge(deps: Deps, job: Job, root: Root, now: datetime) -> None:
         stop_job(deps, job.job_id, job.gen, StopReason.DEADLINE, "sweep")
     elif job.state is JobState.PROCESSING:
         judge_job(deps, job, root)
+        if job.checks:
+            push_again(deps, job, nodes_of(job.total or 0))
         silent_since = max(filter(None, (root.pushed_at, job.started_at, job.resent_at)))
         if not refill_due(job, root, policy, now) and (
             now - silent_since >= deps.message_retention - _RESEND_MARGIN

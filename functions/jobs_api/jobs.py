@@ -11,6 +11,7 @@ from orchestrator.service.submit import submit_job
 from orchestrator.service.views import JobOut, JobPage, ResultsOut, TaskOut, TaskPage
 from orchestrator.spec import RetryJobIn, SubmitJobIn
 from rest.conditional import conditional
+from rest.encoded import answers, encoded
 from rest.resolver import WithCaller, WithDeps, WithRequestId, make_router
 
 router = make_router()
@@ -58,16 +59,22 @@ def submit(
     )
 
 
-@router.get("/api/v1/jobs", summary="List jobs", operation_id="listJobs", tags=["jobs"])
+@router.get(
+    "/api/v1/jobs",
+    summary="List jobs",
+    operation_id="listJobs",
+    tags=["jobs"],
+    responses=answers(JobPage),
+)
 def list_jobs(
     deps: WithDeps,
     caller: WithCaller,
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
     limit: Limit = 20,
     cursor: Cursor = None,
-) -> JobPage:
+) -> Response[str]:
     """List the tenant's jobs, newest first."""
-    return read.list_jobs(deps, caller, state=state, limit=limit, cursor=cursor)
+    return encoded(read.list_jobs(deps, caller, state=state, limit=limit, cursor=cursor))
 
 
 @router.get(
@@ -77,10 +84,11 @@ def list_jobs(
     tags=["jobs"],
     description="Has an ETag; If-None-Match answers 304 while nothing has changed.",
     middlewares=[conditional],
+    responses=answers(JobOut),
 )
-def get_job(deps: WithDeps, caller: WithCaller, job_id: JobIdPath) -> JobOut:
+def get_job(deps: WithDeps, caller: WithCaller, job_id: JobIdPath) -> Response[str]:
     """Return one job with its counts."""
-    return read.read_job(deps, caller, job_id)
+    return encoded(read.read_job(deps, caller, job_id))
 
 
 @router.get(
@@ -88,6 +96,7 @@ def get_job(deps: WithDeps, caller: WithCaller, job_id: JobIdPath) -> JobOut:
     summary="List a job's tasks",
     operation_id="listTasks",
     tags=["tasks"],
+    responses=answers(TaskPage),
 )
 def list_tasks(
     deps: WithDeps,
@@ -96,9 +105,9 @@ def list_tasks(
     state: Annotated[TaskState | None, Query(description="Only tasks in this state.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> TaskPage:
+) -> Response[str]:
     """List tasks by index; a page ends early where it would pass 1 MB."""
-    return read.list_tasks(deps, caller, job_id, state=state, limit=limit, cursor=cursor)
+    return encoded(read.list_tasks(deps, caller, job_id, state=state, limit=limit, cursor=cursor))
 
 
 @router.get(
@@ -114,15 +123,19 @@ def get_results(deps: WithDeps, caller: WithCaller, job_id: JobIdPath) -> Result
 
 
 @router.get(
-    "/api/v1/tasks/<task_id>", summary="Read a task", operation_id="getTask", tags=["tasks"]
+    "/api/v1/tasks/<task_id>",
+    summary="Read a task",
+    operation_id="getTask",
+    tags=["tasks"],
+    responses=answers(TaskOut),
 )
 def get_task(
     deps: WithDeps,
     caller: WithCaller,
     task_id: Annotated[str, Path(description="Id of the task: {job_id}-{index}.")],
-) -> TaskOut:
+) -> Response[str]:
     """Return one task with its attempts."""
-    return read.read_task(deps, caller, task_id)
+    return encoded(read.read_task(deps, caller, task_id))
 
 
 @router.post(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -16,16 +15,14 @@ _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 def conditional(
     app: APIGatewayRestResolver, next_middleware: Callable[..., Response[Any]]
 ) -> Response[Any]:
-    """Middleware: give a 200 a weak ETag, or answer 304 where the caller has this version."""
+    """Middleware: give a 200, whose body is text by now (`encoded`), a weak ETag, or answer 304 where the caller has this version."""
     response = next_middleware(app)
-    if response.status_code != 200:
+    if response.status_code != 200 or not isinstance(response.body, str):
         return response
-    text = json.dumps(response.body, separators=(",", ":"), ensure_ascii=False)
-    tag = hashlib.sha256(text.encode()).hexdigest()[:24]
+    tag = hashlib.sha256(response.body.encode()).hexdigest()[:24]
     headers: dict[str, str | list[str]] = {"ETag": f'W/"{tag}"', "Cache-Control": "no-cache"}
     if matches(app.current_event.headers.get("If-None-Match"), tag):
         return Response(status_code=304, body="", headers=headers)
-    response.body = text
     response.headers.update(headers)
     return response
 

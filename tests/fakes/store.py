@@ -89,6 +89,10 @@ class MemoryStore:
         job = self.tables.jobs.get(job_id)
         return (job, self.get_root(job_id)) if job is not None else None
 
+    def get_job_and_leaf(self, job_id: str, leaf: int) -> tuple[Job, Leaf | None] | None:
+        job = self.tables.jobs.get(job_id)
+        return (job, self.get_leaf(job_id, leaf)) if job is not None else None
+
     def get_jobs_and_roots(self, job_ids: Sequence[str]) -> list[tuple[Job, Root]]:
         found = (self.get_job_and_root(job_id) for job_id in job_ids)
         return [pair for pair in found if pair is not None]

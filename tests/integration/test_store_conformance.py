@@ -68,6 +68,15 @@ def test_a_job_changes_only_where_its_guard_holds(
     assert changed is None or changed == found
 
 
+def test_a_job_and_one_of_its_leaves_are_read_together(store: Store, job_id: str) -> None:
+    assert store.get_job_and_leaf(job_id, 3) is None
+    job = make_job(job_id)
+    store.put_job(job)
+    assert store.get_job_and_leaf(job_id, 3) == (job, None)
+    leaf = store.add_to_leaf(job_id, 3, 1, {"ok": frozenset({1, 249})}, LATER)
+    assert store.get_job_and_leaf(job_id, 3) == (job, leaf)
+
+
 def test_none_removes_an_attribute(store: Store, job_id: str) -> None:
     stop = Stop(reason=StopReason.DEADLINE, by="sweep", at=NOW)
     store.put_job(make_job(job_id, token="t", stop=stop, final_counts=Counts(failed=1)))

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from ulid import ULID
 
 from orchestrator.model.items import (
@@ -40,6 +41,25 @@ def test_rows_are_written_each_on_its_own_condition(store: Store, job_id: str) -
     assert found == {**{row.index: row for row in rows}, 300: new}
     assert store.get_leaf_tasks(job_id, 0) == {row.index: row for row in rows}
     assert store.get_leaf_tasks(job_id, 1) == {300: new}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [*range(200)],  # neighbours
+        [*range(0, 200, 7)],  # far apart
+        [*range(240, 270)],  # of two leaves
+        [*range(10, 31), 199],  # a run and a stray
+        [5, 260],
+        [],
+    ],
+)
+def test_the_rows_asked_for_are_read_and_no_others(
+    store: Store, job_id: str, asked: list[int]
+) -> None:
+    rows = {index: make_row(job_id, index) for index in range(0, 300, 3)}
+    store.write_tasks([TaskWrite(row=row, expect=Absent()) for row in rows.values()])
+    assert store.get_tasks(job_id, asked) == {i: rows[i] for i in asked if i in rows}
 
 
 def test_a_row_of_the_expected_attempt_is_replaced_whole(store: Store, job_id: str) -> None:

@@ -13,7 +13,7 @@ from orchestrator.model.states import JobState, Outcome, TaskState
 from orchestrator.service.access import Caller
 from orchestrator.service.control import cancel_job, retry_job
 from orchestrator.service.read import job_results, list_jobs, list_tasks, read_job, read_task
-from orchestrator.service.views import CountsOut
+from orchestrator.service.views import CountsOut, TaskPage
 from orchestrator.spec import RetryJobIn
 from tests.fakes.cluster import ALICE, Cluster
 
@@ -23,6 +23,15 @@ def counts(cluster: Cluster) -> CountsOut:
     job = read_job(cluster.world.deps, ALICE, cluster.job_id)
     assert sum(job.counts.model_dump().values()) == job.total
     return job.counts
+
+
+def tasks(
+    cluster: Cluster, state: TaskState | None, *, limit: int, cursor: str | None = None
+) -> TaskPage:
+    """Return a page of the job's tasks."""
+    deps = cluster.world.deps
+    text = list_tasks(deps, ALICE, cluster.job_id, state=state, limit=limit, cursor=cursor)
+    return TaskPage.model_validate_json(text)
 
 
 def lines(cluster: Cluster) -> list[dict[str, Any]]:
@@ -85,9 +94,7 @@ def test_a_job_with_failures_is_failed_and_its_retry_reopens_only_those() -> Non
     cluster.work(odd_fail)
     assert cluster.end() == "FAILED"
     assert (counts(cluster).succeeded, counts(cluster).failed) == (300, 300)
-    failed = list_tasks(
-        cluster.world.deps, ALICE, cluster.job_id, state=TaskState.FAILED, limit=1000, cursor=None
-    )
+    failed = tasks(cluster, TaskState.FAILED, limit=1000)
     assert [task.index for task in failed.tasks] == list(range(1, 600, 2))
     assert failed.tasks[0].error is not None
 
@@ -217,9 +224,7 @@ def test_tasks_are_paged_without_gap_or_repeat() -> None:
     seen: list[int] = []
     cursor = None
     while True:
-        page = list_tasks(
-            cluster.world.deps, ALICE, cluster.job_id, state=None, limit=300, cursor=cursor
-        )
+        page = tasks(cluster, None, limit=300, cursor=cursor)
         seen += [task.index for task in page.tasks]
         cursor = page.next_cursor
         if cursor is None:

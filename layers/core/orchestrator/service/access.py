@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from orchestrator.errors import Forbidden, NotFound
 from orchestrator.model.ids import is_job_id
 from orchestrator.model.items import ApiKey, Job, Role
-from orchestrator.model.progress import Root
+from orchestrator.model.progress import Leaf, Root
 from orchestrator.service.ports import Deps
 from orchestrator.service.views import KeyList, KeyOut, MintedKey
 from orchestrator.spec import Name
@@ -121,6 +121,14 @@ def job_not_found(job_id: str) -> NotFound:
 def own_job(deps: Deps, caller: Caller, job_id: str) -> tuple[Job, Root]:
     """Read a job of the caller's tenant. Raises NotFound."""
     found = deps.store.get_job_and_root(job_id) if is_job_id(job_id) else None
+    if found is None or found[0].tenant != caller.tenant:
+        raise job_not_found(job_id)
+    return found
+
+
+def own_job_and_leaf(deps: Deps, caller: Caller, job_id: str, leaf: int) -> tuple[Job, Leaf | None]:
+    """Read a job of the caller's tenant and one of its leaves. Raises NotFound."""
+    found = deps.store.get_job_and_leaf(job_id, leaf) if is_job_id(job_id) else None
     if found is None or found[0].tenant != caller.tenant:
         raise job_not_found(job_id)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from struct import Struct, unpack
+from struct import Struct, unpack_from
 
 from pydantic import JsonValue
 
@@ -14,7 +14,9 @@ from orchestrator.service.ports import Deps
 from orchestrator.spec import InputsPart, Part, Plan
 
 _OFFSET = Struct("<Q")
-_CACHE_MAX = 200
+_CACHE_MAX = 100
+_CACHED_MAX_BYTES = 256 * 1024
+"""What is larger is read by range, or each time: so the cache stays below 25 MB."""
 _GAP_MAX_TASKS = 50
 """Inputs so close together are read by one request, those between them too."""
 
@@ -49,10 +51,17 @@ def _cached(deps: Deps, key: str) -> bytes:
         body = deps.data.get(key)
         if body is None:
             raise FileNotFoundError(f"{key} is gone from the data bucket")
-        if len(deps.cache) >= _CACHE_MAX:
-            deps.cache.clear()
-        deps.cache[key] = body
+        _keep(deps, key, body)
     return body
+
+
+def _keep(deps: Deps, key: str, body: bytes) -> None:
+    """Keep an object that never changes; the one that was read first goes where there are too many."""
+    if len(body) > _CACHED_MAX_BYTES:
+        return
+    while len(deps.cache) >= _CACHE_MAX:
+        deps.cache.pop(next(iter(deps.cache)))
+    deps.cache[key] = body
 
 
 def load_plan(deps: Deps, job: Job) -> Plan:
@@ -68,14 +77,17 @@ def load_parameters(deps: Deps, job_id: str) -> JsonValue:
 
 
 def _read_run(deps: Deps, part: Part, first: int, last: int) -> list[JsonValue]:
-    """Read the inputs of tasks first..last of one part: two range requests."""
-    begin, size = first - part.start, last - first + 2
-    raw = deps.data.get_range(
-        f"{part.key}.idx", begin * _OFFSET.size, (begin + size) * _OFFSET.size
-    )
-    offsets = unpack(f"<{size}Q", raw)
-    body = deps.data.get_range(part.key, offsets[0], offsets[-1])
-    return [json.loads(body[a - offsets[0] : b - offsets[0]]) for a, b in pairwise(offsets)]
+    """Read the inputs of tasks first..last of one part, whose line offsets are at hand after the first time."""
+    known = _cached(deps, f"{part.key}.idx")
+    size = len(known) // _OFFSET.size
+    begin = first - part.start
+    offsets = unpack_from(f"<{last - first + 2}Q", known, begin * _OFFSET.size)
+    (whole,) = _OFFSET.unpack_from(known, (size - 1) * _OFFSET.size)
+    if whole <= _CACHED_MAX_BYTES:
+        body, base = _cached(deps, part.key), 0
+    else:
+        body, base = deps.data.get_range(part.key, offsets[0], offsets[-1]), offsets[0]
+    return [json.loads(body[a - base : b - base]) for a, b in pairwise(offsets)]
 
 
 def _runs(indexes: Sequence[int]) -> Iterable[tuple[int, int]]:

@@ -86,6 +86,10 @@ class Store(Protocol):
         """Read JOB and ROOT by one query; an absent ROOT is an empty one."""
         ...
 
+    def get_job_and_leaf(self, job_id: str, leaf: int) -> tuple[Job, Leaf | None] | None:
+        """Read JOB and one leaf by one request; which of the two was read first is not known."""
+        ...
+
     def get_jobs_and_roots(self, job_ids: Sequence[str]) -> list[tuple[Job, Root]]:
         """Read up to 50 jobs in the given order (eventually consistent); gone ones are left out."""
         ...

@@ -11,10 +11,10 @@ from pydantic import JsonValue
 from orchestrator.errors import Conflict, InvalidCursor, NotFound
 from orchestrator.model.ids import leaf_of, parse_task_id
 from orchestrator.model.items import Job, TaskRow
-from orchestrator.model.progress import Leaf
+from orchestrator.model.progress import Leaf, Root
 from orchestrator.model.states import JobState, TaskState
 from orchestrator.model.wire import RunningTask
-from orchestrator.service.access import Caller, own_job
+from orchestrator.service.access import Caller, own_job, own_job_and_leaf
 from orchestrator.service.cursor import decode_cursor, encode_cursor
 from orchestrator.service.finish import Manifest
 from orchestrator.service.inputs import load_plan, read_inputs
@@ -26,7 +26,6 @@ from orchestrator.service.views import (
     ResultsPart,
     TaskData,
     TaskOut,
-    TaskPage,
     counts_view,
     job_view,
     task_state,
@@ -73,25 +72,39 @@ def list_tasks(
     state: TaskState | None,
     limit: int,
     cursor: str | None,
-) -> TaskPage:
-    """List a job's tasks by index, limited by count and by bytes. Raises NotFound, InvalidCursor."""
-    job, root = own_job(deps, caller, job_id)
+) -> str:
+    """List a job's tasks by index, limited by count and by bytes. Raises NotFound, InvalidCursor.
+
+    Return a TaskPage as JSON: what fits is known by encoding each task, which is not done twice.
+    """
     owner = ["tasks", job_id, state]
     first = decode_cursor(deps.cursor_key(), owner, cursor) if cursor is not None else 0
     if isinstance(first, str):
         raise InvalidCursor("the cursor comes from another list")
-    running = running_now(deps, job_id)
-    found = find_tasks(deps, job, root, state, first, limit + 1, running.keys())
+    job, found, running = _page(deps, caller, job_id, state, first, limit + 1)
     views = _views(deps, job, found[:limit], running)
     kept = _fit(views)
-    last = kept[-1].index if kept else None
-    more = last is not None and (len(found) > limit or len(kept) < len(views))
-    return TaskPage(
-        tasks=kept,
-        next_cursor=encode_cursor(deps.cursor_key(), owner, last + 1)
-        if more and last is not None
-        else None,
-    )
+    more = len(found) > limit or len(kept) < len(views)
+    after = found[len(kept) - 1][0] + 1 if more else None
+    next_cursor = encode_cursor(deps.cursor_key(), owner, after) if after is not None else None
+    return f'{{"tasks":[{",".join(kept)}],"next_cursor":{json.dumps(next_cursor)}}}'
+
+
+def _page(
+    deps: Deps, caller: Caller, job_id: str, state: TaskState | None, first: int, limit: int
+) -> tuple[Job, list[tuple[int, Leaf | None]], RunningNow]:
+    """Return the job, up to `limit` tasks of it from index `first` on, and what runs.
+
+    A list of all tasks needs no counts, so the page's leaf comes with the job, by one request.
+    """
+    if state is None:
+        number = leaf_of(first)
+        job, leaf = own_job_and_leaf(deps, caller, job_id, number)
+        root, known = Root(), {number: leaf}
+    else:
+        (job, root), known = own_job(deps, caller, job_id), {}
+    running = running_now(deps, job)
+    return job, find_tasks(deps, job, root, state, first, limit, running.keys(), known), running
 
 
 def _views(
@@ -124,23 +137,26 @@ def _data(
     return TaskData(value, result, url)
 
 
-def _fit(views: Sequence[TaskOut]) -> list[TaskOut]:
-    """Keep as many tasks as fit a page's bytes, at least one."""
-    kept: list[TaskOut] = []
+def _fit(views: Sequence[TaskOut]) -> list[str]:
+    """Encode as many tasks as fit a page's bytes, at least one."""
+    kept: list[str] = []
     size = 0
     for view in views:
-        size += len(view.model_dump_json().encode())
+        text = view.model_dump_json()
+        size += len(text.encode())
         if kept and size > PAGE_MAX_BYTES:
             break
-        kept.append(view)
+        kept.append(text)
     return kept
 
 
-def running_now(deps: Deps, job_id: str) -> RunningNow:
-    """Return what live workers run of a job, by index: one query."""
+def running_now(deps: Deps, job: Job) -> RunningNow:
+    """Return what live workers run of a job, by index: one query, none where the job has ended."""
+    if job.state.final:
+        return {}
     return {
         task.index: (item.worker_id, task, item.seen_at - timedelta(milliseconds=task.since_ms))
-        for item in deps.store.list_running(job_id, deps.now())
+        for item in deps.store.list_running(job.job_id, deps.now())
         for task in item.tasks
     }
 
@@ -148,13 +164,13 @@ def running_now(deps: Deps, job_id: str) -> RunningNow:
 def read_task(deps: Deps, caller: Caller, text: str) -> TaskOut:
     """Return one task. Raises NotFound."""
     key = parse_task_id(text)
-    job = own_job(deps, caller, key.job_id)[0] if key is not None else None
-    if key is None or job is None or key.index >= (job.total or 0):
+    found = own_job_and_leaf(deps, caller, key.job_id, leaf_of(key.index)) if key else None
+    if key is None or found is None or key.index >= (found[0].total or 0):
         raise NotFound(
             f"there is no task {text[:40]!r}", action="List the job's tasks to see their ids."
         )
-    leaf = deps.store.get_leaf(job.job_id, leaf_of(key.index))
-    return _views(deps, job, [(key.index, leaf)], running_now(deps, job.job_id))[0]
+    job, leaf = found
+    return _views(deps, job, [(key.index, leaf)], running_now(deps, job))[0]
 
 
 def job_results(deps: Deps, caller: Caller, job_id: str) -> ResultsOut:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from orchestrator.model.ids import (
     NODE_LEAVES,
@@ -31,14 +31,16 @@ def find_tasks(
     first: int,
     limit: int,
     running: Collection[int],
+    known: Mapping[int, Leaf | None],
 ) -> list[tuple[int, Leaf | None]]:
     """Return up to `limit` tasks from index `first` on that are in `state`, with their leaves.
 
+    `known` are leaves that were read already; `root` is not looked at where `state` is None.
     RUNNING is what `running` (indexes) holds and no set has ended; it is taken out of PENDING and RETRYING.
     """
     total = job.total or 0
     found: list[tuple[int, Leaf | None]] = []
-    for number, leaf in _leaves(deps, job, root, state, first, running):
+    for number, leaf in _leaves(deps, job, root, state, first, running, known):
         for index in leaf_range(number, total):
             if index >= first and (state is None or _state(leaf, index, running) is state):
                 found.append((index, leaf))
@@ -59,6 +61,7 @@ def _leaves(
     state: TaskState | None,
     first: int,
     running: Collection[int],
+    known: Mapping[int, Leaf | None],
 ) -> Iterator[tuple[int, Leaf | None]]:
     """Yield the leaves, from that of `first` on, that may hold tasks in `state`."""
     total = job.total or 0
@@ -71,7 +74,7 @@ def _leaves(
         numbers = [n for n in leaves_of_node(node, total) if n >= leaf_of(first)]
         if state is not None:
             numbers = _matching(deps, job, node, numbers, state, running)
-        yield from _read(deps, job, node, numbers)
+        yield from _read(deps, job, node, numbers, known)
 
 
 def _may_hold(tally: Tally, size: int, state: TaskState | None, running: Collection[int]) -> bool:
@@ -111,9 +114,12 @@ def _matching(
     ]
 
 
-def _read(deps: Deps, job: Job, node: int, numbers: list[int]) -> Iterator[tuple[int, Leaf | None]]:
+def _read(
+    deps: Deps, job: Job, node: int, numbers: list[int], known: Mapping[int, Leaf | None]
+) -> Iterator[tuple[int, Leaf | None]]:
     for number in numbers[:_MANY_LEAVES]:
-        yield number, deps.store.get_leaf(job.job_id, number)
+        leaf = known[number] if number in known else deps.store.get_leaf(job.job_id, number)
+        yield number, leaf
     if numbers[_MANY_LEAVES:]:
         leaves = deps.store.get_node_leaves(job.job_id, node)
         for number in numbers[_MANY_LEAVES:]:

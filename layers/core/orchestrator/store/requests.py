@@ -141,14 +141,50 @@ def batch_write(model: type[Model], requests: Sequence[dict[str, Any]]) -> None:
         until_done(chunk, attempt)
 
 
-def query_raw(model: type[Model], pk: str) -> Iterator[RawItem]:
-    """Read the items of a partition in the order of their sort keys, strongly, page by page."""
+def get_together(keys: Sequence[tuple[type[Model], str, str]]) -> dict[tuple[str, str], RawItem]:
+    """Read single items of any tables by one request, strongly; not one moment's view of them all."""
+    found: dict[tuple[str, str], RawItem] = {}
+
+    def attempt(
+        wanted: Sequence[tuple[type[Model], str, str]],
+    ) -> list[tuple[type[Model], str, str]]:
+        tables: dict[str, Any] = {}
+        for model, pk, sk in wanted:
+            table = tables.setdefault(model.Meta.table_name, {"Keys": [], "ConsistentRead": True})
+            table["Keys"].append({"pk": {"S": pk}, "sk": {"S": sk}})
+        answer = dispatch(wanted[0][0], "BatchGetItem", {"RequestItems": tables})
+        for items in answer["Responses"].values():
+            found.update({(raw["pk"]["S"], raw["sk"]["S"]): raw for raw in items})
+        left = {
+            (table, key["pk"]["S"], key["sk"]["S"])
+            for table, rest in answer.get("UnprocessedKeys", {}).items()
+            for key in rest["Keys"]
+        }
+        return [key for key in wanted if (key[0].Meta.table_name, key[1], key[2]) in left]
+
+    until_done(keys, attempt)
+    return found
+
+
+def query_raw(
+    model: type[Model], pk: str, between: tuple[str, str] | None = None
+) -> Iterator[RawItem]:
+    """Read items of a partition in the order of their sort keys, strongly, page by page.
+
+    `between`: the first and the last sort key, both included; all where it is None.
+    """
     request: dict[str, Any] = {
         "TableName": model.Meta.table_name,
         "KeyConditionExpression": "pk = :pk",
         "ExpressionAttributeValues": {":pk": {"S": pk}},
         "ConsistentRead": True,
     }
+    if between is not None:
+        request["KeyConditionExpression"] += " AND sk BETWEEN :first AND :last"
+        request["ExpressionAttributeValues"] |= {
+            ":first": {"S": between[0]},
+            ":last": {"S": between[1]},
+        }
     while True:
         answer = dispatch(model, "Query", request)
         yield from answer["Items"]

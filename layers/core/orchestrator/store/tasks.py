@@ -8,7 +8,7 @@ from typing import Any
 
 from pynamodb.expressions.condition import Condition
 
-from orchestrator.model.ids import LEAF_SIZE
+from orchestrator.model.ids import LEAF_SIZE, leaf_of
 from orchestrator.model.items import Absent, At, Older, TaskRow, TaskWrite
 from orchestrator.model.states import TaskState
 from orchestrator.service.ports import Refused
@@ -23,6 +23,7 @@ _FIELDS = tuple(
     if attribute.attr_name not in ("pk", "sk")
 )
 _ROUNDS = 5
+_QUERY_FROM = 10
 _Statement = Callable[[TaskWrite], dict[str, Any]]
 
 
@@ -35,9 +36,23 @@ class TasksStore:
         self._partiql = partiql
 
     def get_tasks(self, job_id: str, indexes: Sequence[int]) -> dict[int, TaskRow]:
-        """Read the rows that exist."""
-        raws = batch_get(self._task, [task_key(job_id, index) for index in indexes])
-        return {row.index: row for row in map(task_value, raws)}
+        """Read the rows that exist: a leaf's by query where they lie close together, else by key.
+
+        A query of neighbours is a tenth of the request's bytes and a quarter of the read units.
+        """
+        leaves: dict[int, list[int]] = {}
+        for index in indexes:
+            leaves.setdefault(leaf_of(index), []).append(index)
+        dense = {leaf: members for leaf, members in leaves.items() if _is_dense(members)}
+        wanted = set(indexes)
+        sparse = [index for index in indexes if leaf_of(index) not in dense]
+        raws = batch_get(self._task, [task_key(job_id, index) for index in sparse])
+        for members in dense.values():
+            (pk, first), (_, last) = (
+                task_key(job_id, index) for index in (min(members), max(members))
+            )
+            raws.extend(query_raw(self._task, pk, (first, last)))
+        return {row.index: row for row in map(task_value, raws) if row.index in wanted}
 
     def get_leaf_tasks(self, job_id: str, leaf: int) -> dict[int, TaskRow]:
         """Read all rows of a leaf by one query."""
@@ -170,6 +185,10 @@ class TasksStore:
             [model.starts.delete({key})],
             (model.gen == gen) & (model.attempt == attempt),
         )
+
+
+def _is_dense(indexes: Sequence[int]) -> bool:
+    return len(indexes) >= _QUERY_FROM and max(indexes) - min(indexes) < 2 * len(indexes)
 
 
 def _holds_now(expect: Absent | At | Older, answer: Refused | None) -> bool:

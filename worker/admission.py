@@ -8,7 +8,7 @@ alone, so that it takes no others along and none of them is blamed for it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -27,6 +27,7 @@ _MINUTE = 60.0
 _SOON = 5.0
 _HIDDEN_MAX_SECONDS = 900.0
 _NAMES_MAX = 50
+_PROBLEMS_SHOWN = 5
 _NOTHING = ClaimOut(jobs={}, messages={})
 
 
@@ -72,11 +73,12 @@ class Admission:
         """Decide about each message; all but those returned are dealt with."""
         messages = [held for each in received if (held := self._read(each, received_at))]
         messages = [held for held in messages if self._has_handler(held)]
-        singles = [held for held in messages if held.redelivered and len(held.unsettled) == 1]
-        to_run = self._claimed([held for held in messages if held not in singles])
+        singles = {held for held in messages if held.redelivered and len(held.unsettled) == 1}
+        to_run = self._claimed(messages, waiting=singles)
+        alone = [held for held in to_run if held.redelivered]
         return Admitted(
             run=[held for held in to_run if not held.redelivered],
-            alone=[*(held for held in to_run if held.redelivered), *singles],
+            alone=sorted(alone, key=lambda held: not held.claimed),
         )
 
     def claim_alone(self, held: Held) -> bool:
@@ -89,14 +91,12 @@ class Admission:
         self._leases.put_back(held, seconds, "to run alone, but this worker is busy")
 
     def _read(self, received: Received, received_at: float) -> Held | None:
-        """A malformed message is left to reach the dead-letter queue, and logged once."""
+        if self._leases.take_over(received, received_at):
+            return None
         try:
             message = TaskMessage.model_validate_json(received.body)
         except ValidationError as error:
-            if received.message_id not in self._malformed:
-                _remember(self._malformed, received.message_id)
-                fields = [".".join(map(str, each["loc"])) for each in error.errors()]
-                self._log.error("malformed", message_id=received.message_id, fields=fields[:5])
+            self._malformed_once(received, error)
             return None
         held = Held(
             received=received,
@@ -108,31 +108,50 @@ class Admission:
         self._leases.hold(held)
         return held
 
+    def _malformed_once(self, received: Received, error: ValidationError) -> None:
+        """A malformed message is left to reach the dead-letter queue, logged once without its content."""
+        if received.message_id not in self._malformed:
+            _remember(self._malformed, received.message_id)
+            rules = {
+                (_field(each["loc"]), each["type"]) for each in error.errors(include_url=False)
+            }
+            problems = [": ".join(rule) for rule in sorted(rules)[:_PROBLEMS_SHOWN]]
+            self._log.error(
+                "malformed",
+                message_id=received.message_id,
+                receive_count=received.receive_count,
+                chars=len(received.body),
+                problems=problems,
+            )
+
     def _has_handler(self, held: Held) -> bool:
         name = held.message.handler
         if name in self.handlers:
             return True
-        _remember(self._unknown, name)
+        _remember(self._unknown, cut(name))
         seconds = growing_seconds(held.received.receive_count, _MINUTE, _HIDDEN_MAX_SECONDS)
         self._leases.put_back(held, seconds, f"this worker has no handler {cut(name)!r}")
         return False
 
-    def _claimed(self, messages: list[Held]) -> list[Held]:
-        """Ask about those that need it; return those that are to be run."""
+    def _claimed(self, messages: list[Held], waiting: Collection[Held] = frozenset()) -> list[Held]:
+        """Ask about those that need it; return those that are to be run.
+
+        Those `waiting` to run alone are asked about without a start: what is settled need not wait.
+        """
         asked = [held for held in messages if held.redelivered or self._jobs.must_ask(held.message)]
-        answer = self._claim(asked) if asked else _NOTHING
+        answer = self._claim(asked, waiting) if asked else _NOTHING
         if answer is None:
             for held in asked:
                 self._leave(held, "its claim was not answered")
             messages, answer = [held for held in messages if held not in asked], _NOTHING
-        return [held for held in messages if self._is_to_run(held, answer)]
+        return [held for held in messages if self._is_to_run(held, answer, held not in waiting)]
 
-    def _claim(self, asked: list[Held]) -> ClaimOut | None:
+    def _claim(self, asked: list[Held], waiting: Collection[Held]) -> ClaimOut | None:
         """Claim, for as long as it takes and any of the messages is ours; None: without an answer."""
         backoff = Backoff()
         while still := [held for held in asked if self._leases.ours(held)]:
             try:
-                answer = self._api.claim(self._question(still))
+                answer = self._api.claim(self._question(still, waiting))
             except Unavailable as error:
                 self._log.warning("claim_failed", messages=len(still), reason=str(error))
                 if self._stopping.wait(backoff.next_seconds()):
@@ -145,14 +164,18 @@ class Admission:
                 return answer
         return None
 
-    def _question(self, asked: list[Held]) -> ClaimIn:
+    def _question(self, asked: list[Held], waiting: Collection[Held]) -> ClaimIn:
         return ClaimIn(
             worker_id=self._worker_id,
             jobs=sorted({held.message.job for held in asked}),
-            messages=[_claim_message(held) for held in asked if held.redelivered],
+            messages=[
+                _claim_message(held, begins=held not in waiting)
+                for held in asked
+                if held.redelivered
+            ],
         )
 
-    def _is_to_run(self, held: Held, answer: ClaimOut) -> bool:
+    def _is_to_run(self, held: Held, answer: ClaimOut, begins: bool) -> bool:
         held.info = self._jobs.get(held.message.job)
         told = answer.messages.get(held.received.message_id)
         verdict = Verdict.DROP if told == "drop" else judge(held.message, held.info)
@@ -165,7 +188,7 @@ class Admission:
         else:
             if isinstance(told, Run):
                 held.unsettled.intersection_update(told.run)
-                held.claimed = True
+                held.claimed = begins
             return True
         return False
 
@@ -174,7 +197,7 @@ class Admission:
         self._leases.put_back(held, seconds, reason)
 
 
-def _claim_message(held: Held) -> ClaimMessage:
+def _claim_message(held: Held, *, begins: bool) -> ClaimMessage:
     message = held.message
     return ClaimMessage(
         message_id=held.received.message_id,
@@ -185,7 +208,14 @@ def _claim_message(held: Held) -> ClaimMessage:
         start=message.start,
         stop=message.stop,
         indexes=message.indexes,
+        begins=begins,
     )
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    """Return the message's field at fault; what is not a field of ours may be a secret."""
+    name = location[0] if location else None
+    return str(name) if name in TaskMessage.model_fields else "message"
 
 
 def _remember(names: dict[str, None], name: str) -> None:

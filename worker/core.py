@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 
 from worker.clock import clock
 from worker.log import Log
@@ -22,14 +22,13 @@ class Worker:
         self._parts = parts
         self._log = log
         self._drain_seconds = drain_seconds
-        self._stop = threading.Event()
-        self._hurry = threading.Event()
+        # Its `put` may interrupt its own `get` or another `put`, as signal handlers do: an Event's
+        # `set` may not.
+        self._signals = SimpleQueue[None]()
 
     def stop(self) -> None:
         """End the worker: the first call lets running tasks end, the second does not wait for them."""
-        if self._stop.is_set():
-            self._hurry.set()
-        self._stop.set()
+        self._signals.put(None)
 
     def run(self) -> int:
         """Work until stopped; return the exit code (1: the handlers cannot be loaded)."""
@@ -41,7 +40,7 @@ class Worker:
             parts.close()
             return 1
         self._log.info("started", slots=len(parts.slots), handlers=handlers)
-        self._stop.wait()
+        self._signals.get()
         self._drain()
         parts.close()
         self._log.info("ended", still_held=len(parts.leases.all()))
@@ -62,7 +61,8 @@ class Worker:
         self._wait(parts.dispatch.wait_until_idle, until)
         self._order(interrupt=True)
         until = clock() + FLUSH_SECONDS
-        self._hurry.clear()
+        while not self._signals.empty():
+            self._signals.get()
         self._wait(lambda seconds: parts.leases.wait_until_at_most(0, seconds), until)
 
     def _order(self, *, interrupt: bool) -> None:
@@ -71,6 +71,6 @@ class Worker:
 
     def _wait(self, wait: Callable[[float], bool], until: float) -> None:
         """Call `wait` in short turns until it comes true, time is up, or a second signal came."""
-        while clock() < until and not self._hurry.is_set():
+        while clock() < until and self._signals.empty():
             if wait(min(_LOOK_SECONDS, until - clock())):
                 return

@@ -9,7 +9,7 @@ from worker.backoff import Backoff
 from worker.held import Held
 from worker.leases import BATCH, Leases
 from worker.log import Log
-from worker.ports import TaskQueue, Unavailable
+from worker.ports import Refusal, TaskQueue, Unavailable
 
 
 class Deletions:
@@ -46,7 +46,7 @@ class Deletions:
             return taken
 
     def _delete(self, batch: list[Held]) -> None:
-        by_receipt = {held.received.receipt: held for held in batch}
+        by_receipt = {held.receipt: held for held in batch}
         try:
             refusals = self._queue.delete(list(by_receipt))
         except Unavailable as error:
@@ -54,14 +54,28 @@ class Deletions:
             self._again(batch)
             return
         self._backoff.reset()
-        again = [by_receipt.pop(refusal.receipt) for refusal in refusals if not refusal.final]
+        failed = {refusal.receipt: refusal for refusal in refusals}
+        again, gone = list[Held](), list[Held]()
+        for receipt, held in by_receipt.items():
+            passing = receipt in failed and not failed[receipt].final
+            # Received again meanwhile: SQS may not have heeded the older receipt.
+            (again if passing or held.receipt != receipt else gone).append(held)
         if again:
             self._log.warning("delete_failed", messages=len(again), reason="refused in part")
             self._again(again)
-        for held in by_receipt.values():
+        for held in gone:
             self._leases.release(held)
-        jobs = sorted({held.message.job for held in by_receipt.values()})
-        self._log.info("deleted", messages=len(by_receipt), job_ids=jobs)
+        self._tell(gone, failed)
+
+    def _tell(self, gone: list[Held], failed: dict[str, Refusal]) -> None:
+        """Log what was deleted, and what the queue says is not ours, which is the end of it too."""
+        refused = [held for held in gone if held.receipt in failed]
+        for held in refused:
+            self._log.info("not_deleted", reason=failed[held.receipt].reason, **held.names)
+        deleted = [held for held in gone if held not in refused]
+        if deleted:
+            jobs = sorted({held.message.job for held in deleted})
+            self._log.info("deleted", messages=len(deleted), job_ids=jobs)
 
     def _again(self, batch: list[Held]) -> None:
         with self._lock:

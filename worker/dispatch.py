@@ -24,6 +24,7 @@ class Dispatch:
         self._free = slots
         self._slots = slots
         self._ready = deque[Held]()
+        self._running: dict[Held, None] = {}
         self._changed = threading.Condition()
         self._closed = False
         self._message_seconds: float | None = None
@@ -47,6 +48,7 @@ class Dispatch:
             self._free -= 1
             held = self._ready.popleft()
             held.began_at = self._clock()
+            self._running[held] = None
             return held
 
     def done(self, held: Held) -> None:
@@ -54,6 +56,7 @@ class Dispatch:
         seconds = self._clock() - held.began_at
         with self._changed:
             self._free += 1
+            self._running.pop(held, None)
             known = self._message_seconds
             self._message_seconds = (
                 seconds if known is None else known + _WEIGHT * (seconds - known)
@@ -65,10 +68,13 @@ class Dispatch:
         return min(RECEIVE_MAX, self._free + self._ahead() - len(self._ready))
 
     def _ahead(self) -> int:
+        """Return how many messages beyond the free slots: none where the slots have met long tasks."""
         known = self._message_seconds
         if known is None:
             return 0
-        return min(RECEIVE_MAX, int(self._slots * AHEAD_SECONDS / max(known, 0.001)))
+        oldest = self._clock() - max(AHEAD_SECONDS, 2 * known)
+        soon_free = self._free + sum(held.began_at >= oldest for held in self._running)
+        return min(RECEIVE_MAX, int(soon_free * AHEAD_SECONDS / max(known, 0.001)))
 
     def wait_for_room(self, timeout_seconds: float) -> int:
         """Wait until messages may be received; return how many (0 when time is up, or at the end)."""

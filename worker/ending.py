@@ -53,7 +53,7 @@ def raised(error: BaseException, outcome: Outcome = Outcome.FAILED) -> Ending:
         type=type(error).__name__[:TEXT_MAX_CHARS],
         message=message_of(error)[:TEXT_MAX_CHARS],
         traceback=_traceback(error)[-TEXT_MAX_CHARS:],
-        exit_code=code if isinstance(code, int) else None,
+        exit_code=int(code) if isinstance(code, int) else None,
     )
     return Ending(outcome=outcome, error=failure)
 

@@ -78,6 +78,7 @@ class GiveBack:
             message_id=self.held.received.message_id,
             receive_count=self.held.received.receive_count,
             interrupted=sorted(self.interrupted),
+            interruptions=message.interruptions,
             split=self.split,
         )
 
@@ -87,9 +88,14 @@ type Entry = RunReport | GiveBack
 
 def _wire_error(error: Failure) -> TaskError:
     return TaskError(
-        type=cut(error.type, ERROR_TYPE_MAX_CHARS),
-        message=cut(error.message, ERROR_MESSAGE_MAX_CHARS),
-        traceback=error.traceback and error.traceback[-ERROR_TRACEBACK_MAX_CHARS:],
+        type=cut(_unicode(error.type), ERROR_TYPE_MAX_CHARS),
+        message=cut(_unicode(error.message), ERROR_MESSAGE_MAX_CHARS),
+        traceback=error.traceback and _unicode(error.traceback)[-ERROR_TRACEBACK_MAX_CHARS:],
         retryable=error.retryable,
         exit_code=error.exit_code,
     )
+
+
+def _unicode(text: str) -> str:
+    """Return text that can be sent: a name of a file that is not UTF-8 is shown with escapes."""
+    return text.encode(errors="backslashreplace").decode()

@@ -64,12 +64,14 @@ class Executor:
         execution = Execution(
             _batch(held, inputs), held.orders, self._limits, lambda run: self._output(held, run)
         )
-        self._current = (held, execution)
         endings = Counter[str]()
-        for event in execution.events(self._children):
-            self._settle(held, event)
-            endings.update(_kinds(event))
-        self._current = None
+        self._current = (held, execution)
+        try:
+            for event in execution.events(self._children):
+                self._settle(held, event)
+                endings.update(_kinds(event))
+        finally:
+            self._current = None
         seconds = round(self._leases.clock() - held.began_at, 3)
         self._log.info("ran", seconds=seconds, **held.names, **endings)
 

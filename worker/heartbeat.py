@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from orchestrator.model.wire import HeartbeatIn, RunningTask
 from worker.admission import Admission
+from worker.backoff import Backoff
 from worker.clock import Clock
 from worker.jobs import Jobs, Verdict, judge
 from worker.leases import Leases
@@ -50,6 +51,7 @@ class Heart:
         self._handlers: list[str] = []
         self._log = log
         self._clock = clock
+        self._backoff = Backoff(base_seconds=0.5)
         self._changed = threading.Condition()
         self._next_at = clock()
         self._seen: dict[str, None] = {}
@@ -127,7 +129,10 @@ class Heart:
             answer = self._api.heartbeat(self._worker_id, body)
         except (Unavailable, ApiRefused) as error:
             self._log.warning("heartbeat_failed", reason=str(error))
+            if isinstance(error, Unavailable):
+                self._beat_within(self._backoff.next_seconds())
             return
+        self._backoff.reset()
         self._jobs.learn_states(answer.jobs)
         for held in self._leases.all():
             status = answer.jobs.get(held.message.job)

@@ -16,6 +16,7 @@ class Held:
     """A leased message. `unsettled`: its tasks that are neither answered nor given back.
 
     `renewed_at` is taken before the call that renewed, on a clock that counts while the machine sleeps.
+    `received` is the receive that began it all; `receipt` is the newest one's, which holds the lease.
     """
 
     received: Received
@@ -27,6 +28,10 @@ class Held:
     ready_at: float = 0.0
     began_at: float = 0.0
     claimed: bool = False
+    receipt: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.receipt = self.received.receipt
 
     @property
     def redelivered(self) -> bool:

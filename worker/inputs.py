@@ -14,7 +14,10 @@ _OFFSET_BYTES = 8
 
 
 def inputs_of(message: TaskMessage, buckets: Buckets) -> dict[int, Json]:
-    """Return the inputs by index; tasks without any have None. Raises Unavailable, FileNotFoundError."""
+    """Return the inputs by index; tasks without any have None. Raises Unavailable, FileNotFoundError.
+
+    ValueError: what was read is not what the control plane writes.
+    """
     tasks = message.tasks()
     if message.inputs is not None:
         return dict(zip(tasks, message.inputs, strict=True))
@@ -29,6 +32,8 @@ def _read(ref: InputsRef, tasks: list[int], buckets: Buckets) -> dict[int, Json]
     index = buckets.read_range(
         f"{ref.key}.idx", first * _OFFSET_BYTES, (first + count) * _OFFSET_BYTES
     )
+    if len(index) != count * _OFFSET_BYTES:
+        raise ValueError(f"the line index of {ref.key!r} is cut off")
     offsets = unpack(f"<{count}Q", index)
     body = buckets.read_range(ref.key, offsets[0], offsets[-1])
     lines = [body[start - offsets[0] : stop - offsets[0]] for start, stop in pairwise(offsets)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from orchestrator.errors import OrchestratorError
@@ -15,6 +17,13 @@ from worker.registry import Handler
 
 RESULT_MAX_BYTES = 16 * 1024 * 1024
 """A result is an answer, not a file: memory holds it, and the results part copies it once more."""
+
+
+RESULT_MAX_DEPTH = 100
+"""Lists and objects within each other: readers of JSON refuse deeper ones (pydantic above 200)."""
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(sorted(set(range(256)) - _STEPS.keys()))
 
 
 class InvalidInput(OrchestratorError):
@@ -102,4 +111,12 @@ def encode_result(result: object) -> bytes:
             f"the result is {len(encoded)} bytes of JSON, the limit is {RESULT_MAX_BYTES}: "
             "write it to a bucket and return its key"
         )
+    if encoded.count(b"[") + encoded.count(b"{") > RESULT_MAX_DEPTH < _depth(encoded):
+        raise BadResult(f"the result nests more than {RESULT_MAX_DEPTH} lists and objects")
     return encoded
+
+
+def _depth(encoded: bytes) -> int:
+    """Return how many lists and objects are within each other at most."""
+    brackets = _STRINGS.sub(b"", encoded).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)

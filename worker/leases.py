@@ -11,13 +11,16 @@ import threading
 from collections.abc import Iterable
 from itertools import batched
 
+from worker.backoff import Backoff
 from worker.clock import Clock
 from worker.held import Held
 from worker.log import Log
-from worker.ports import TaskQueue, Unavailable
+from worker.ports import Received, Refusal, TaskQueue, Unavailable
 
 BATCH = 10
 _RENEW_AT, _RENEW_WITH = 0.3, 0.2
+_AGAIN_FIRST, _AGAIN_MAX = 1 / 120, 0.1
+"""Delays after a renewal that failed, as shares of the lease: a dozen tries before it ends."""
 
 
 class Leases:
@@ -34,27 +37,41 @@ class Leases:
         self._log = log
         self._lease_seconds = lease_seconds
         self.clock = clock
-        self._held: dict[str, Held] = {}
+        self._held: dict[Held, None] = {}
         self._changed = threading.Condition()
+        self._backoff = Backoff(_AGAIN_FIRST * lease_seconds, _AGAIN_MAX * lease_seconds)
+        self._not_before = 0.0
 
     def hold(self, held: Held) -> None:
-        """Keep a message's lease alive from now on; an older lease of the same message is over."""
+        """Keep a message's lease alive from now on."""
         with self._changed:
-            for other in self._held.values():
-                if other.received.message_id == held.received.message_id:
-                    self._lose(other, "received again")
-            self._held[held.received.receipt] = held
+            self._held[held] = None
+
+    def take_over(self, received: Received, received_at: float) -> bool:
+        """Tell whether a received message is held already; then its newest receipt carries the lease.
+
+        SQS does not surely heed an older one. A message whose lease is lost is no longer held: what
+        runs of it is being stopped.
+        """
+        with self._changed:
+            for held in self._held:
+                if held.received.message_id == received.message_id and self.ours(held):
+                    held.receipt = received.receipt
+                    held.renewed_at = max(held.renewed_at, received_at)
+                    self._log.info("received_again", **held.names)
+                    return True
+        return False
 
     def release(self, held: Held) -> None:
         """Let go of a message that was deleted, put back or lost."""
         with self._changed:
-            self._held.pop(held.received.receipt, None)
+            self._held.pop(held, None)
             self._changed.notify_all()
 
     def all(self) -> list[Held]:
         """Return what is held."""
         with self._changed:
-            return list(self._held.values())
+            return list(self._held)
 
     def wait_until_at_most(self, count: int, timeout_seconds: float) -> bool:
         """Wait until no more than `count` messages are held; tell whether that came true."""
@@ -71,27 +88,35 @@ class Leases:
         """Renew leases: all that are a fifth old, once one of them is near a third."""
         now = self.clock()
         ages = {held: now - held.renewed_at for held in self.all() if self.ours(held)}
-        if any(age >= _RENEW_AT * self._lease_seconds for age in ages.values()):
+        near = any(age >= _RENEW_AT * self._lease_seconds for age in ages.values())
+        if near and now >= self._not_before:
             due = [held for held, age in ages.items() if age >= _RENEW_WITH * self._lease_seconds]
-            for batch in batched(due, BATCH, strict=False):
-                self._renew(batch)
+            renewed = [self._renew(batch) for batch in batched(due, BATCH, strict=False)]
+            if all(renewed):
+                self._backoff.reset()
+            else:
+                self._not_before = self.clock() + self._backoff.next_seconds()
 
-    def _renew(self, batch: Iterable[Held]) -> None:
-        by_receipt = {held.received.receipt: held for held in batch}
+    def _renew(self, batch: Iterable[Held]) -> bool:
+        """Renew up to ten leases; tell whether no one is to be tried again."""
+        by_receipt = {held.receipt: held for held in batch}
         began = self.clock()
         try:
             refusals = self._queue.change_visibility(list(by_receipt), int(self._lease_seconds))
         except Unavailable as error:
             self._log.warning("lease_not_renewed", messages=len(by_receipt), reason=str(error))
-            return
+            return False
         for refusal in refusals:
-            held = by_receipt.pop(refusal.receipt)
-            if refusal.final:
-                self._lose(held, refusal.reason)
-            else:
-                self._log.warning("lease_not_renewed", reason=refusal.reason, **held.names)
+            self._not_renewed(by_receipt.pop(refusal.receipt), refusal)
         for held in by_receipt.values():
-            held.renewed_at = began
+            held.renewed_at = max(held.renewed_at, began)
+        return all(refusal.final for refusal in refusals)
+
+    def _not_renewed(self, held: Held, refusal: Refusal) -> None:
+        if not refusal.final:
+            self._log.warning("lease_not_renewed", reason=refusal.reason, **held.names)
+        elif held.receipt == refusal.receipt:  # Else it was received again meanwhile.
+            self._lose(held, refusal.reason)
 
     def _lose(self, held: Held, reason: str) -> None:
         self._log.warning("lease_lost", reason=reason, **held.names)
@@ -105,6 +130,10 @@ class Leases:
             return
         self._log.info("put_back", reason=reason, seconds=seconds, **held.names)
         try:
-            self._queue.change_visibility([held.received.receipt], seconds)
+            failures = [
+                each.reason for each in self._queue.change_visibility([held.receipt], seconds)
+            ]
         except Unavailable as error:
-            self._log.warning("not_put_back", reason=str(error), **held.names)
+            failures = [str(error)]
+        for failure in failures:
+            self._log.warning("not_put_back", reason=failure, **held.names)

@@ -9,6 +9,9 @@ from worker.clock import Clock
 from worker.entries import Entry, GiveBack
 
 FLUSH_SECONDS = 1.0
+BEHIND_ENTRIES = 1_000
+"""Ten full requests: more are not run ahead of a control plane that is slow or away. A worker that is
+lost loses what it has not told, and a buffer without a bound takes all memory."""
 _AGAIN, _AGAIN_IN_A_HURRY = 5.0, 0.5
 
 
@@ -26,13 +29,20 @@ class Outbound:
         self._closed = threading.Event()
 
     def add(self, entry: Entry) -> None:
-        """Add an entry."""
+        """Add an entry. A redelivered message ran alone: there is no company to wait for."""
         with self._changed:
             if not self._entries:
                 self._since = self._clock()
+            if entry.held.redelivered:
+                self._since = self._clock() - self._flush_seconds
             self._entries.append(entry)
-            if len(self._entries) in {1, REPORTS_MAX} or self._hurry:
+            if len(self._entries) in {1, REPORTS_MAX} or self._seconds_until_due() <= 0:
                 self._changed.notify_all()
+
+    @property
+    def behind(self) -> bool:
+        """Tell whether so much waits that nothing more should be run."""
+        return len(self._entries) >= BEHIND_ENTRIES
 
     def add_later(self, entry: Entry) -> None:
         """Add an entry that is not to be sent again at once."""

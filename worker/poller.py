@@ -17,8 +17,15 @@ from worker.ports import Received, TaskQueue, Unavailable
 from worker.reporter import Reporter
 
 _ROOM_SECONDS = 0.5
+SHARED_SECONDS = 10.0
+"""How long several that must run alone are held; then all but one go to workers that are idle."""
 ALONE_SECONDS = 60.0
-"""How long a message that must run alone is held, unclaimed, for this worker to become idle."""
+ALONE_MAX_SECONDS = 4 * 3600.0
+"""How long one is held, unclaimed, for this worker to become idle: twice as long at each delivery. So
+it is run also where all workers are always busy with long tasks, long before its 50th delivery."""
+HELD_MAX_SECONDS = 12 * 3600.0
+"""SQS's limit from a receive, whatever is renewed."""
+_REPORTED_SECONDS = 600.0
 
 
 class Poller:
@@ -67,15 +74,31 @@ class Poller:
         room = self._dispatch.wait_for_room(_ROOM_SECONDS)
         if room == 0:
             return
+        if self._reporter.behind:
+            self._stopping.wait(_ROOM_SECONDS)
+            return
         began = self._leases.clock()
         received = self._receive(room)
         if not received:
             return
+        try:
+            self._deal_with(received, began)
+        except Exception:
+            self._let_go(received)
+            raise
+
+    def _deal_with(self, received: list[Received], began: float) -> None:
         admitted = self._admission.admit(received, began)
         for held in admitted.run:
             self._hand_over(held)
-        for number, held in enumerate(admitted.alone):
-            self._run_alone(held, still_waiting=len(admitted.alone) - number - 1)
+        self._run_alone(admitted.alone)
+
+    def _let_go(self, received: list[Received]) -> None:
+        """A fault of this worker: leave to their leases' end the messages that no slot was given."""
+        receipts = {each.receipt for each in received}
+        for held in self._leases.all():
+            if held.receipt in receipts and not held.ready_at:
+                self._leases.release(held)
 
     def _receive(self, room: int) -> list[Received]:
         try:
@@ -87,16 +110,29 @@ class Poller:
         self._backoff.reset()
         return received
 
-    def _run_alone(self, held: Held, still_waiting: int) -> None:
-        """Run a message when nothing else is held but those that wait; receive nothing meanwhile.
+    def _run_alone(self, waiting: list[Held]) -> None:
+        """Run messages one by one, each when nothing else is held but those that wait.
 
-        Where this worker does not become idle soon, another one may: the message goes back.
+        Nothing is received meanwhile. What has no place here soon goes back: another worker may be idle.
         """
-        if self._wait_until_at_most(still_waiting + 1, ALONE_SECONDS):
-            if self._admission.claim_alone(held):
+        while waiting:
+            held = waiting.pop(0)
+            if not self._wait_until_idle(1, waiting, patience_seconds(held)):
+                self._return(held)
+            elif self._admission.claim_alone(held):
                 self._hand_over(held)
-                self._wait_until_at_most(still_waiting)
-        elif held.claimed:
+                self._wait_until_idle(0, waiting, math.inf)
+
+    def _wait_until_idle(self, mine: int, waiting: list[Held], seconds: float) -> bool:
+        """Wait until no message is held but `mine` and those waiting, which go back if it takes long."""
+        if self._wait_until_at_most(mine + len(waiting), SHARED_SECONDS):
+            return True
+        while waiting:
+            self._return(waiting.pop())
+        return self._wait_until_at_most(mine, seconds)
+
+    def _return(self, held: Held) -> None:
+        if held.claimed:
             self.give_back(held)
         else:
             self._admission.postpone(held)
@@ -119,9 +155,13 @@ class Poller:
             self.give_back(held)
 
     def give_back(self, held: Held) -> None:
-        """Give a message back before anything of it began; a claim that counted a start is undone."""
+        """Give a message back before anything of it began; the control plane undoes its claim."""
         indexes = sorted(held.unsettled)
-        interrupted = indexes if held.claimed else []
-        self._reporter.give_back(
-            GiveBack(held=held, indexes=indexes, interrupted=interrupted, split=False)
-        )
+        self._reporter.give_back(GiveBack(held=held, indexes=indexes, interrupted=[], split=False))
+
+
+def patience_seconds(held: Held) -> float:
+    """Return how long to wait for a worker that is busy, in seconds."""
+    grown = ALONE_SECONDS * 2.0 ** min(held.received.receive_count - 2, 20)
+    left = HELD_MAX_SECONDS - held.message.timeout_seconds - _REPORTED_SECONDS
+    return min(grown, ALONE_MAX_SECONDS, max(left, 0.0))

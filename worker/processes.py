@@ -9,12 +9,13 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _ROUNDS = 5
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 def adopt_orphans() -> None:
@@ -42,16 +43,31 @@ def has_children() -> bool:
     return True
 
 
-def kill_descendants(spare: frozenset[int] = frozenset(), mark: bytes = b"") -> None:
-    """Kill and reap this process's children but `spare`, and theirs.
+def kill_descendants(spare: Collection[int] = ()) -> None:
+    """Kill and reap this process's children but `spare`, and theirs."""
+    _kill_children(lambda pid: pid not in spare)
 
-    With a `mark`, only those whose environment holds it: others are not of a task. Killing one may
-    hand its children to this process, hence the rounds.
+
+def kill_strays(spare: Collection[int]) -> None:
+    """Kill and reap children of other sessions but `spare`: what tasks left, adopted when a child died.
+
+    A pool's child begins a session, and nothing below it can come back to the worker's own; whatever
+    else the worker starts (a library's helper) stays in that one.
     """
+    own = os.getsid(0)
+    _kill_children(lambda pid: pid not in spare and _session_of(pid) != own)
+
+
+def _session_of(pid: int) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.getsid(pid)
+    return None
+
+
+def _kill_children(chosen: Callable[[int], bool]) -> None:
+    """Kill and reap the chosen ones; killing one may hand its children to this process, hence the rounds."""
     for _ in range(_ROUNDS):
-        found = [
-            pid for pid in children_of(os.getpid()) if pid not in spare and _is_marked(pid, mark)
-        ]
+        found = [pid for pid in children_of(os.getpid()) if chosen(pid)]
         if not found:
             return
         for pid in found:
@@ -59,15 +75,6 @@ def kill_descendants(spare: frozenset[int] = frozenset(), mark: bytes = b"") -> 
         for pid in found:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-
-
-def _is_marked(pid: int, mark: bytes) -> bool:
-    """Tell whether a process is a task's; one that ended has no environment left, but its session."""
-    try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
-        return mark in environment or (not environment and os.getsid(pid) != os.getsid(0))
-    except OSError:
-        return False
 
 
 def _kill_tree(root: int) -> None:
@@ -105,3 +112,21 @@ def _resident_bytes(pid: int) -> int:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
+
+
+def oom_kills() -> int:
+    """Return how often the kernel has killed in this process's cgroup for want of memory (v2), else 0."""
+    try:
+        own = Path("/proc/self/cgroup").read_text(encoding="ascii").rpartition("0::")[2].strip()
+        for folder in (CGROUPS / own.lstrip("/"), CGROUPS):
+            events = folder / "memory.events"
+            if events.is_file():
+                return _count_of("oom_kill", events.read_text(encoding="ascii"))
+    except OSError:
+        return 0
+    return 0
+
+
+def _count_of(name: str, text: str) -> int:
+    counts = dict(line.split() for line in text.splitlines() if line.count(" ") == 1)
+    return int(counts.get(name, 0))

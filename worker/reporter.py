@@ -70,6 +70,11 @@ class Reporter:
         """End the senders; what is not sent is left to the leases' end."""
         self._outbound.close()
 
+    @property
+    def behind(self) -> bool:
+        """Tell whether so much waits to be told that nothing more should be run."""
+        return self._outbound.behind
+
     # What becomes of tasks: exactly one of these for each
 
     def report(self, report: RunReport) -> None:
@@ -95,12 +100,15 @@ class Reporter:
         while (batch := self._outbound.next_batch()) is not None:
             try:
                 self._send(batch)
-                self._deletions.delete_settled()
             except Exception:
                 # A fault of this worker: nothing of the batch may count as said.
                 self._log.error("reporter_failed", traceback=traceback.format_exc()[-3000:])
                 for entry in batch:
                     self._abandon(entry.held, "the report could not be made")
+            try:
+                self._deletions.delete_settled()
+            except Exception:
+                self._log.error("reporter_failed", traceback=traceback.format_exc()[-3000:])
 
     def _send(self, batch: list[Entry]) -> None:
         backoff = Backoff()

@@ -48,6 +48,8 @@ class Settings:
 def read_settings(env: Mapping[str, str]) -> Settings:
     """Read the settings. Raises InvalidSetting, naming the variable and its rule."""
     slots = _number(env, "WORKER_SLOTS", os.cpu_count() or 1, 1, 10_000)
+    lease_seconds = _number(env, "LEASE_SECONDS", 60, 3, 43_200)
+    wait_seconds = _number(env, "RECEIVE_WAIT_SECONDS", 20, 0, 20)
     return Settings(
         queue_url=_required(env, "TASK_QUEUE_URL"),
         work_api_url=_required(env, "WORK_API_URL").rstrip("/"),
@@ -56,9 +58,10 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
         slots=slots,
         sources=tuple(part.strip() for part in env.get("HANDLERS", "").split(",") if part.strip()),
-        lease_seconds=_number(env, "LEASE_SECONDS", 60, 3, 43_200),
+        lease_seconds=lease_seconds,
         drain_seconds=_number(env, "DRAIN_SECONDS", 25, 0, 43_200),
-        wait_seconds=_number(env, "RECEIVE_WAIT_SECONDS", 20, 0, 20),
+        # A lease counts from the asking, since when SQS gave the message is not known.
+        wait_seconds=min(wait_seconds, lease_seconds // 3),
         memory_bytes=_number(
             env, "WORKER_TASK_MEMORY_BYTES", lambda: _memory_of_a_slot(slots), 0, 1 << 60
         ),

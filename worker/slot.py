@@ -68,8 +68,8 @@ class Slot:
         self._children.close()
 
     def _execute(self, held: Held) -> None:
-        self._on_message(held)
         try:
+            self._on_message(held)
             self.executor.execute(held)
             self._children.retire_if_above(self._memory_bytes // 2)
         except Exception:

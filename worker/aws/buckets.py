@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from boto3.session import Session
-from botocore.exceptions import ClientError
 
-from worker.aws.clients import client, later
+from worker.aws.clients import client, code_of, later
+from worker.ports import Unavailable
 
 _READ_SECONDS = 30
 _GONE = {"NoSuchKey", "404"}
@@ -21,16 +21,15 @@ class S3Buckets:
 
     def read_range(self, key: str, start: int, stop: int) -> bytes:
         """Read bytes [start, stop) of an object of the data bucket. Raises FileNotFoundError."""
-        with later():
-            try:
-                answer = self._s3.get_object(
-                    Bucket=self._data, Key=key, Range=f"bytes={start}-{stop - 1}"
-                )
+        span = f"bytes={start}-{stop - 1}"
+        try:
+            with later():
+                answer = self._s3.get_object(Bucket=self._data, Key=key, Range=span)
                 body: bytes = answer["Body"].read()
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in _GONE:
-                    raise FileNotFoundError(f"there is no object {key!r}") from error
-                raise
+        except Unavailable as error:
+            if code_of(error.__cause__) in _GONE:
+                raise FileNotFoundError(f"there is no object {key!r}") from error
+            raise
         return body
 
     def put_result(self, key: str, body: bytes) -> None:

@@ -10,7 +10,10 @@ from boto3.session import Session
 from worker.aws.clients import client, later
 from worker.ports import Received, Refusal
 
-_MARGIN_SECONDS = 10
+_CALL_SECONDS = 10
+_NOT_OURS = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"})
+"""Codes of an entry that say that its receipt holds no lease; the last is what SQS says of a message
+whose time-out has passed. Others, whosever fault SQS calls them (a throttled key too), may pass."""
 
 
 class SqsQueue:
@@ -23,10 +26,10 @@ class SqsQueue:
         self._lease_seconds = lease_seconds
         self._wait_seconds = wait_seconds
         # One try: the callers wait with jitter of their own, for as long as their leases live.
-        self._sqs = client(session, "sqs", read_seconds=_MARGIN_SECONDS, tries=1)
-        self._receiver = client(
-            session, "sqs", read_seconds=wait_seconds + _MARGIN_SECONDS, tries=1
-        )
+        # A call that hangs must leave time for others before a lease ends.
+        call_seconds = min(_CALL_SECONDS, lease_seconds / 4)
+        self._sqs = client(session, "sqs", read_seconds=call_seconds, tries=1)
+        self._receiver = client(session, "sqs", read_seconds=wait_seconds + _CALL_SECONDS, tries=1)
 
     def receive(self, count: int) -> list[Received]:
         """Wait for messages and return at most `count`."""
@@ -71,6 +74,11 @@ def _received(message: Mapping[str, Any]) -> Received:
 
 def _refusals(receipts: Sequence[str], answer: Mapping[str, Any]) -> list[Refusal]:
     return [
-        Refusal(receipts[int(entry["Id"])], bool(entry.get("SenderFault")), str(entry.get("Code")))
+        Refusal(receipts[int(entry["Id"])], _code(entry) in _NOT_OURS, _code(entry))
         for entry in answer.get("Failed", [])
     ]
+
+
+def _code(entry: Mapping[str, Any]) -> str:
+    """Return an entry's code, without the prefix of SQS's older protocol."""
+    return str(entry.get("Code")).rpartition(".")[2]

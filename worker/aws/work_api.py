@@ -6,7 +6,7 @@ from boto3.session import Session
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from pydantic import BaseModel, ValidationError
-from urllib3 import PoolManager, Timeout
+from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from orchestrator.errors import cut
@@ -18,6 +18,8 @@ from orchestrator.model.wire import (
     HeartbeatIn,
     HeartbeatOut,
 )
+from worker.aws.clients import frozen_credentials
+from worker.aws.server_time import ServerTime
 from worker.ports import ApiRefused, Unavailable
 
 _REFUSED = {400, 404, 405, 413, 415, 422}
@@ -29,8 +31,9 @@ _TIMEOUT = Timeout(connect=5, read=35)
 class SignedWorkApi:
     """The worker's routes under one URL."""
 
-    def __init__(self, session: Session, url: str, region: str) -> None:
+    def __init__(self, session: Session, url: str, region: str, time: ServerTime) -> None:
         self._session = session
+        self._time = time
         self._url = url
         self._region = region
         self._http = PoolManager(maxsize=8, timeout=_TIMEOUT, retries=False)
@@ -50,10 +53,9 @@ class SignedWorkApi:
     def _post[T: BaseModel](self, path: str, body: BaseModel, answer: type[T]) -> T:
         url = f"{self._url}/api/v1{path}"
         data = body.model_dump_json(exclude_defaults=True).encode()
-        try:
-            response = self._http.request("POST", url, body=data, headers=self._signed(url, data))
-        except HTTPError as error:
-            raise Unavailable(f"{type(error).__name__}: {error}") from error
+        response = self._send(url, data)
+        if self._time.refused(response.status, response.headers.get("Date")):
+            response = self._send(url, data)
         if response.status != 200:
             raise _error(response.status, response.data)
         try:
@@ -61,14 +63,17 @@ class SignedWorkApi:
         except ValidationError as error:
             raise Unavailable(f"an answer that is not the API's: {cut(str(error), 300)}") from error
 
+    def _send(self, url: str, data: bytes) -> BaseHTTPResponse:
+        headers = self._signed(url, data)
+        try:
+            return self._http.request("POST", url, body=data, headers=headers)
+        except HTTPError as error:
+            raise Unavailable(f"{type(error).__name__}: {error}") from error
+
     def _signed(self, url: str, data: bytes) -> dict[str, str]:
-        credentials = self._session.get_credentials()
-        if credentials is None:
-            raise Unavailable("no AWS credentials were found")
         request = AWSRequest("POST", url, {"Content-Type": "application/json"}, data)
-        SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(
-            request
-        )
+        credentials = frozen_credentials(self._session)
+        SigV4Auth(credentials, "execute-api", self._region).add_auth(request)
         return dict(request.headers.items())
 
 

@@ -23,8 +23,12 @@ class BucketFiles:
         import boto3
         from botocore.config import Config
 
+        from worker.aws.server_time import ServerTime
+
         config = Config(retries={"mode": "standard", "total_max_attempts": 5})
-        return boto3.session.Session().client("s3", config=config)
+        session = boto3.session.Session()
+        ServerTime().attach(session)
+        return session.client("s3", config=config)
 
     def open(self, key: str) -> BinaryIO:
         """Open for reading, buffered. Raises FileNotFoundError."""

@@ -20,7 +20,8 @@ class Channel:
         self._socket = socket.socket(fileno=fd)
         self._decoder = Decoder()
         self._orders = deque[Frame]()
-        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+        self._receiving = threading.Lock()
         self._order: int | None = None
         self._cancelled: int | None = None
         self._owner = os.getpid()
@@ -33,22 +34,23 @@ class Channel:
     def send(self, frames: bytes) -> None:
         """Send encoded frames; a copy sends nothing."""
         if not self.forked:
-            with self._lock:
+            with self._sending:
                 self._socket.sendall(frames)
 
     def next_order(self) -> Frame | None:
         """Wait for the next order; None when the worker is gone."""
-        while not self._orders:
-            if not self._receive():
-                return None
-        frame = self._orders.popleft()
-        self._order = frame.header["order"]
-        return frame
+        with self._receiving:
+            while not self._orders:
+                if not self._receive():
+                    return None
+            frame = self._orders.popleft()
+            self._order = frame.header["order"]
+            return frame
 
     def cancelled(self) -> bool:
         """Tell whether the present order was cancelled."""
         if self._cancelled != self._order and not self.forked:
-            with self._lock:
+            with self._receiving:
                 while select.select([self._socket], [], [], 0)[0] and self._receive():
                     pass
         return self._cancelled == self._order

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -57,15 +58,16 @@ class Scratch:
 class Progress:
     """Sends the fraction done, at most once a second."""
 
-    def __init__(self, channel: Channel, index: int) -> None:
+    def __init__(self, channel: Channel, index: int, over: threading.Event) -> None:
         self._channel = channel
         self._index = index
+        self._over = over
         self._sent_at = 0.0
 
     def report(self, fraction: float) -> None:
         """Take note of the fraction; most calls send nothing."""
         now = time.monotonic()
-        if now - self._sent_at >= _PROGRESS_SECONDS:
+        if now - self._sent_at >= _PROGRESS_SECONDS and not self._over.is_set():
             self._sent_at = now
             header = {"type": "progress", "index": self._index, "fraction": fraction}
             self._channel.send(encode(header))
@@ -80,23 +82,40 @@ def make_logger(channel: Channel) -> logging.Logger:
     return logger
 
 
+class RunLogger(logging.LoggerAdapter[logging.Logger]):
+    """The logger of one run; says nothing once the run is over."""
+
+    def __init__(self, logger: logging.Logger, over: threading.Event) -> None:
+        super().__init__(logger, {}, merge_extra=True)
+        self._over = over
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 (logging's name)
+        """Tell whether a record is made."""
+        return not self._over.is_set() and super().isEnabledFor(level)
+
+
 def make_context(
     *,
     channel: Channel,
+    over: threading.Event,
     settings: ChildSettings,
     files: Files,
     scratch: Scratch,
     logger: logging.Logger,
     run: dict[str, Any],
 ) -> Context:
-    """Return the context of one run."""
+    """Return the context of one run.
+
+    `over` ends it: a thread that the handler left behind sees a run that was cancelled, and speaks for
+    no other task.
+    """
     return Context(
         run_id=run["run_id"],
-        logger=logging.LoggerAdapter(logger, {}, merge_extra=True),
+        logger=RunLogger(logger, over),
         data_bucket=settings.data_bucket,
         results_bucket=settings.results_bucket,
         make_scratch=scratch.make,
         files=files,
-        is_cancelled=channel.cancelled,
-        report_progress=Progress(channel, run["index"]).report,
+        is_cancelled=lambda: over.is_set() or channel.cancelled(),
+        report_progress=Progress(channel, run["index"], over).report,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from orchestrator.model.states import Outcome
 from worker.api import Files
 from worker.child.bucket import BucketFiles
 from worker.child.channel import Channel
+from worker.child.condition import Condition
 from worker.child.confine import confine, flush_output, leave
 from worker.child.context import Scratch, make_context, make_logger
 from worker.child.settings import ChildSettings
@@ -27,7 +29,7 @@ def main(argument: str) -> None:
     confine(settings)
     channel = Channel(settings.channel_fd)
     child = Child(settings, channel, _load(settings, channel))
-    while (order := channel.next_order()) is not None:
+    while child.fit and (order := channel.next_order()) is not None:
         child.serve(order.header)
     leave(0)
 
@@ -54,18 +56,26 @@ class Child:
         self._tickets = Tickets(settings.tickets_fd)
         self._files: Files = BucketFiles(settings.data_bucket)
         self._logger = make_logger(channel)
+        self._condition = Condition()
+        self.fit = True
 
     def serve(self, order: dict[str, Any]) -> None:
-        """Run the order's tasks in turn until they, or the tickets, are used up."""
+        """Run the order's tasks in turn until they, or the tickets, are used up, or it is unfit."""
         handler = self._handlers.get(order["handler"])
-        done = encode({"type": "done", "order": order["order"]})
         last = len(order["tasks"]) - 1
         for number, run in enumerate(order["tasks"]):
             if not self._tickets.take(1):
-                self._channel.send(done)
+                self._channel.send(self._done(order))
                 break
             ended = _ended(run["index"], *self._timed(handler, order, run))
-            self._channel.send(ended + done if number == last else ended)
+            self.fit = self._condition.restore()
+            over = number == last or not self.fit
+            self._channel.send(ended + self._done(order) if over else ended)
+            if over:
+                break
+
+    def _done(self, order: dict[str, Any]) -> bytes:
+        return encode({"type": "done", "order": order["order"], "fit": self.fit})
 
     def _timed(
         self, handler: Handler | None, order: dict[str, Any], run: dict[str, Any]
@@ -76,8 +86,10 @@ class Child:
 
     def _run(self, handler: Handler, order: dict[str, Any], run: dict[str, Any]) -> Ending:
         scratch = Scratch(Path(self._settings.scratch, run["run_id"]))
+        over = threading.Event()
         context = make_context(
             channel=self._channel,
+            over=over,
             settings=self._settings,
             files=self._files,
             scratch=scratch,
@@ -85,6 +97,7 @@ class Child:
             run=run,
         )
         ending = invoke(handler, _raw_task(order, run), context)
+        over.set()
         if self._channel.forked:
             leave(0)
         scratch.remove()

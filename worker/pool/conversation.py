@@ -21,6 +21,7 @@ from worker.pool.events import Batch, Dropped, Event, Finished, Lost, Returned, 
 from worker.pool.orders import Orders, Wake
 from worker.pool.output import TaskOutput
 from worker.pool.process import ChildProcess
+from worker.processes import oom_kills
 
 type OutputMaker = Callable[[Run], TaskOutput]
 _LEFTOVER_SECONDS = 60.0
@@ -81,6 +82,8 @@ class Conversation:
         self._output: TaskOutput | None = None
         self._progress: float | None = None
         self._done = False
+        self._unfit = False
+        self._oom_kills = oom_kills()
 
     @property
     def unfinished(self) -> list[Run]:
@@ -100,6 +103,9 @@ class Conversation:
         while not self._done or self._kill:
             self._child.wait(self._wake.fd, self._patience())
             yield from self._hear()
+            if self._unfit and not self._kill:
+                self._child.gone = True  # What it has not begun is its successor's.
+                return
             if self._child.gone:
                 yield from self._bury()
                 return
@@ -122,6 +128,7 @@ class Conversation:
                     self._task_output().logged(frame.header)
                 case "done":
                     self._done = True
+                    self._unfit = not frame.header["fit"]
 
     def _ended(self, frame: Frame) -> Finished:
         run, duration_ms = self._left.pop(0), frame.header["duration_ms"]
@@ -241,6 +248,8 @@ class Conversation:
             return Returned([run.index], [run.index], split=False)
         if kill is not None and kill.ending is not None:
             ending = kill.ending
+        elif code == -signal.SIGKILL and oom_kills() > self._oom_kills:
+            ending = verdict.killed_for_memory()
         else:
             ending = verdict.broke_the_pipe() if code is None else verdict.crashed(code)
         return self._finish(run, ending, round((self._clock() - self._since) * 1000))

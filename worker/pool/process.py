@@ -14,20 +14,24 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from struct import Struct
 from typing import Any
 
 from worker.child.settings import ChildSettings
 from worker.frames import BrokenFrame, Decoder, Frame, encode
-from worker.processes import kill_descendants, resident_bytes
+from worker.processes import children_of, kill_strays, resident_bytes
 from worker.tickets import Tickets
 
 _CHUNK_BYTES = 64 * 1024
-_MARK = "WORKER_CHILD_OF"
+_READS_MAX = 16
+"""Reads before the worker looks at the clock again, whatever a handler that logs without end sends."""
 _EXIT_SECONDS = 1.0
 _SEND_TIMEOUT = Struct("@ll").pack(10, 0)
 """Ten seconds, as the kernel's `struct timeval`."""
 _alive: set[int] = set()
+_others: set[int] = set()
+"""Children of this process that were there before its first child of this kind."""
 _birth_and_burial = threading.Lock()
 """Strays are told from new children by `_alive`, so no child starts while strays are looked for."""
 
@@ -53,6 +57,7 @@ class ChildProcess:
         self._decoder = Decoder()
         self.gone = False
         with _birth_and_burial:
+            _note_others()
             self._process = _start(settings, theirs.fileno(), self)
             _alive.add(self._process.pid)
         theirs.close()
@@ -93,7 +98,9 @@ class ChildProcess:
         exited = self._exit_fd in self._ready
         if not exited and self._socket.fileno() not in self._ready:
             return
-        while not self.gone:
+        for _ in count() if exited else range(_READS_MAX):
+            if self.gone:
+                return
             try:
                 data = self._socket.recv(_CHUNK_BYTES, socket.MSG_DONTWAIT)
                 self.gone = not data
@@ -112,9 +119,15 @@ class ChildProcess:
 
     def output(self) -> bytes:
         """Return what the child printed and is there now, at most 64 KiB."""
-        with contextlib.suppress(OSError):
-            return os.read(self._output.fileno(), _CHUNK_BYTES)
-        return b""
+        try:
+            data = os.read(self._output.fileno(), _CHUNK_BYTES)
+        except OSError:
+            return b""
+        if not data:
+            # A handler closed its standard streams: an end that is always there would end every wait.
+            with contextlib.suppress(KeyError):
+                self._poll.unregister(self._output.fileno())
+        return data
 
     def resident_bytes(self) -> int:
         """Return the memory that the child and its descendants hold."""
@@ -136,7 +149,7 @@ class ChildProcess:
         with _birth_and_burial:
             code = self._process.wait()
             _alive.discard(self.pid)
-            kill_descendants(frozenset(_alive), _mark())
+            kill_strays(frozenset(_alive) | _others)
         return code if by_itself else None
 
     def end(self) -> None:
@@ -169,14 +182,11 @@ def _start(settings: PoolSettings, channel_fd: int, child: ChildProcess) -> subp
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            _MARK: str(os.getpid()),
-        },
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
 
 
-def _mark() -> bytes:
-    """Return what the environment of all of this process's tasks holds."""
-    return f"{_MARK}={os.getpid()}\0".encode()
+def _note_others() -> None:
+    if not _alive:
+        _others.clear()
+        _others.update(children_of(os.getpid()))

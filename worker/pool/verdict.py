@@ -23,6 +23,15 @@ def out_of_memory(used: int, limit: int) -> Ending:
     )
 
 
+def killed_for_memory() -> Ending:
+    """The kernel killed the process, since the container had no memory left."""
+    return failed(
+        Outcome.OUT_OF_MEMORY,
+        "OutOfMemory",
+        "the container ran out of memory, and the kernel killed this task's process",
+    )
+
+
 def cancelled(grace_seconds: float) -> Ending:
     """The job was stopped, and the handler did not heed it."""
     return failed(

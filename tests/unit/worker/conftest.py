@@ -30,9 +30,11 @@ from worker.pool.output import TaskOutput
 from worker.pool.process import PoolSettings
 from worker.processes import adopt_orphans
 from worker.settings import Settings
+from worker.slot import Slot
 
 JOB = "01JDTESTTESTTESTTESTTESTTE"
 HANDLERS = str(Path(__file__).with_name("sample_handlers.py"))
+TROUBLES = str(Path(__file__).with_name("trouble_handlers.py"))
 
 
 @dataclass
@@ -99,7 +101,7 @@ class Pool:
 def make_pool(log: Log, scratch: Path, memory_bytes: int = 0) -> Pool:
     adopt_orphans()
     settings = PoolSettings(
-        sources=(HANDLERS,),
+        sources=(HANDLERS, TROUBLES),
         data_bucket="data",
         results_bucket="results",
         memory_bytes=memory_bytes,
@@ -145,15 +147,23 @@ class Stage:
         for parts in self.parts:
             parts.heart.beat()
 
-    def wait_running(self) -> None:
-        """Wait until a task has begun, by its own word."""
+    def wait_running(self, count: int = 1) -> None:
+        """Wait until tasks have begun, by their own word."""
         slots = [slot for parts in self.parts for slot in parts.slots]
-        poll(lambda: any(task.progress for slot in slots if (task := slot.executor.running)))
+        poll(lambda: sum(_begun(slot) for slot in slots) >= count)
+
+    def reported(self) -> dict[int, str]:
+        """Return the outcomes that were told, by index."""
+        return {report.index: report.outcome.value for report in self.api.reports}
 
     def start(self, **settings: Any) -> Worker:
         """Start a worker."""
         drain_seconds = settings.pop("drain_seconds", 5.0)
-        limits = Limits(slow_seconds=settings.pop("slow_seconds", 10.0), kill_grace_seconds=0.2)
+        limits = Limits(
+            slow_seconds=settings.pop("slow_seconds", 10.0),
+            cancel_grace_seconds=settings.pop("cancel_grace_seconds", 30.0),
+            kill_grace_seconds=0.2,
+        )
         parts = Parts(
             make_settings(**settings),
             self.queue,
@@ -187,6 +197,11 @@ class Stage:
         """Wait until an event was logged."""
         poll(lambda: len(self.lines.of(event)) >= count)
         return self.lines.of(event)
+
+
+def _begun(slot: Slot) -> bool:
+    running = slot.executor.running
+    return running is not None and running.progress is not None
 
 
 def poll(seen: Callable[[], bool]) -> None:

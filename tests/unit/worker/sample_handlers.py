@@ -133,12 +133,21 @@ RESULTS: dict[str, object] = {
 }
 
 
+def nested(depth: int, inside: object) -> object:
+    for _ in range(depth):
+        inside = [inside]
+    return inside
+
+
 @handler("bad.result")
 def result(task: Task, context: Context) -> object:
     if task.input == "circular":
         circular: list[object] = []
         circular.append(circular)
         return circular
+    if str(task.input).startswith("deep"):
+        # As text it is short, or longer than what travels in a report.
+        return nested(101, "x" * 10_000 if task.input == "deep_and_large" else "]}")
     return RESULTS[str(task.input)]
 
 
@@ -218,14 +227,14 @@ def popen(task: Task, context: Context) -> int:
 @handler("bad.close")
 def closes(task: Task, context: Context) -> None:
     """Close every file, the socket to the worker too."""
-    os.closerange(3, 256)
+    os.closerange(3, 4096)
     time.sleep(60)
 
 
 @handler("bad.scribble")
 def scribbles(task: Task, context: Context) -> None:
     """Write to every file that is open."""
-    for fd in range(3, 64):
+    for fd in range(3, 4096):
         try:
             os.write(fd, b"\xff" * 64)
         except OSError:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from boto3.session import Session
+from botocore.parsers import ResponseParserError
+from botocore.stub import Stubber
 from moto import mock_aws
+from urllib3.exceptions import ProtocolError
 
 from orchestrator.model.wire import ClaimIn, ClaimOut
 from worker.aws.buckets import S3Buckets
 from worker.aws.queue import SqsQueue
+from worker.aws.server_time import ServerTime
 from worker.aws.work_api import SignedWorkApi
 from worker.ports import ApiRefused, Unavailable
 
@@ -111,7 +115,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def api(server: Server) -> SignedWorkApi:
-    return SignedWorkApi(Session(region_name="us-east-1"), server.url, "us-east-1")
+    return SignedWorkApi(Session(region_name="us-east-1"), server.url, "us-east-1", ServerTime())
 
 
 def test_requests_are_signed_and_leave_out_what_is_default(
@@ -145,6 +149,105 @@ def test_an_answer_that_is_not_the_apis_is_unavailable(api: SignedWorkApi, serve
 
 
 def test_an_api_that_is_not_there_is_unavailable() -> None:
-    api = SignedWorkApi(Session(region_name="us-east-1"), "http://127.0.0.1:9", "us-east-1")
+    session = Session(region_name="us-east-1")
+    api = SignedWorkApi(session, "http://127.0.0.1:9", "us-east-1", ServerTime())
     with pytest.raises(Unavailable):
         api.claim(ClaimIn(worker_id="w"))
+
+
+CODES = {
+    "OverLimit": 403,
+    "RequestThrottled": 403,
+    "ThrottlingException": 400,
+    "KmsThrottled": 400,
+    "AccessDenied": 403,
+    "ExpiredToken": 403,
+    "InvalidClientTokenId": 403,
+    "SignatureDoesNotMatch": 403,
+    "QueueDoesNotExist": 400,
+    "InternalError": 500,
+    "ServiceUnavailable": 503,
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_what_the_queue_refuses_as_a_whole_may_pass(session: Session, code: str) -> None:
+    queue, _, _ = make_queue(session)
+    calls: list[tuple[Any, str, Callable[[], object]]] = [
+        (queue._receiver, "receive_message", lambda: queue.receive(10)),
+        (
+            queue._sqs,
+            "change_message_visibility_batch",
+            lambda: queue.change_visibility(["receipt"], 60),
+        ),
+        (queue._sqs, "delete_message_batch", lambda: queue.delete(["receipt"])),
+    ]
+    for client, method, call in calls:
+        with Stubber(client) as stubber:
+            stubber.add_client_error(method, code, http_status_code=CODES[code])
+            with pytest.raises(Unavailable, match=code):
+                call()
+
+
+FINAL = {
+    "ReceiptHandleIsInvalid": True,
+    "MessageNotInflight": True,
+    "InvalidParameterValue": True,
+    "AWS.SimpleQueueService.MessageNotInflight": True,
+    "AWS.SimpleQueueService.ReceiptHandleIsInvalid": True,
+    "InternalError": False,
+    "ServiceUnavailable": False,
+    "RequestThrottled": False,
+    "KmsThrottled": False,
+    "AccessDenied": False,
+    "OverLimit": False,
+}
+
+
+@pytest.mark.parametrize("sender_fault", [True, False])
+@pytest.mark.parametrize("code", FINAL)
+def test_only_a_receipt_that_holds_no_lease_is_refused_for_good(
+    session: Session, code: str, *, sender_fault: bool
+) -> None:
+    queue, _, _ = make_queue(session)
+    entry = {"Id": "1", "SenderFault": sender_fault, "Code": code, "Message": "m"}
+    answer = {"Successful": [{"Id": "0"}], "Failed": [entry]}
+    with Stubber(queue._sqs) as stubber:
+        stubber.add_response("change_message_visibility_batch", answer)
+        stubber.add_response("delete_message_batch", answer)
+        refusals = queue.change_visibility(["good", "bad"], 60) + queue.delete(["good", "bad"])
+    assert [(each.receipt, each.final) for each in refusals] == [("bad", FINAL[code])] * 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ResponseParserError("an answer that is not AWS's"),
+        RuntimeError(
+            "Credentials were refreshed, but the refreshed credentials are still expired."
+        ),
+        FileNotFoundError("the token's file"),
+        PermissionError("the token's file"),
+        ConnectionResetError(),
+        ProtocolError("cut off"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_goes_wrong_beneath_the_ports_may_pass(session: Session, error: Exception) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    queue, _, _ = make_queue(session)
+    buckets = S3Buckets(session, "data", "results")
+    for client in (queue._receiver, queue._sqs, buckets._s3):
+        client.meta.events.register_first("before-send", fail)
+    calls: list[Callable[[], object]] = [
+        lambda: queue.receive(1),
+        lambda: queue.change_visibility(["r"], 1),
+        lambda: queue.delete(["r"]),
+        lambda: buckets.put_result("k", b"{}"),
+        lambda: buckets.read_range("k", 0, 1),
+    ]
+    for call in calls:
+        with pytest.raises(Unavailable, match=type(error).__name__):
+            call()

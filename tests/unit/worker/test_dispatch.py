@@ -24,8 +24,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def make_held() -> Held:
-    received = Received(message_id="m", receipt="r", receive_count=1, body="")
+def make_held(receive_count: int = 1) -> Held:
+    received = Received(message_id="m", receipt="r", receive_count=receive_count, body="")
     return Held(received=received, message=message("h", 1), renewed_at=0.0, unsettled={0})
 
 
@@ -53,6 +53,28 @@ def test_very_short_messages_are_held_ahead_and_long_ones_are_not(clock: Clock) 
     for _ in range(10):
         run(dispatch, clock, 60)
     assert dispatch.room() == 2
+
+
+def test_slots_that_met_long_tasks_hold_nothing_ahead(clock: Clock) -> None:
+    dispatch = Dispatch(2, clock)
+    for _ in range(20):
+        run(dispatch, clock, 0.01)
+    for _ in range(2):
+        dispatch.put(make_held())
+        dispatch.take()
+    assert dispatch.room() == 10, "as far as is known, these are short too"
+    clock.now += 1
+    assert dispatch.room() == 0, "else short ones would wait behind them, again and again"
+
+
+def test_one_slot_that_met_a_long_task_leaves_the_others_their_share(clock: Clock) -> None:
+    dispatch = Dispatch(2, clock)
+    for _ in range(20):
+        run(dispatch, clock, 0.1)
+    dispatch.put(make_held())
+    dispatch.take()
+    clock.now += 10
+    assert dispatch.room() == 1 + 2
 
 
 def test_what_waits_too_long_for_a_slot_is_taken_out(clock: Clock) -> None:

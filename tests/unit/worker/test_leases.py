@@ -12,7 +12,7 @@ from worker.deletions import Deletions
 from worker.held import Held
 from worker.leases import Leases
 from worker.log import Log
-from worker.ports import Received
+from worker.ports import Received, Refusal
 
 LEASE = 60
 
@@ -42,6 +42,12 @@ class Setting:
         self.leases.hold(held)
         return held
 
+    def pass_seconds(self, seconds: int) -> None:
+        """Let time pass as the keeper does, second by second."""
+        for _ in range(seconds):
+            self.now += 1
+            self.leases.renew()
+
 
 @pytest.fixture
 def setting(lines: Lines, log: Log) -> Setting:
@@ -50,10 +56,15 @@ def setting(lines: Lines, log: Log) -> Setting:
 
 def test_a_lease_is_renewed_each_third_for_its_constant_length(setting: Setting) -> None:
     setting.hold()
-    for _ in range(60):
-        setting.now += 1
-        setting.leases.renew()
+    setting.pass_seconds(60)
     assert setting.queue.hidden_for == {"m1": [LEASE] * 3}
+
+
+def test_a_lease_never_grows_with_the_age_of_its_task(setting: Setting) -> None:
+    held = setting.hold()
+    setting.pass_seconds(11 * 3600)
+    assert setting.leases.ours(held)
+    assert set(setting.queue.hidden_for["m1"]) == {LEASE}
 
 
 def test_leases_of_like_age_are_renewed_together(setting: Setting) -> None:
@@ -94,10 +105,116 @@ def test_a_refused_renewal_loses_one_lease_and_keeps_the_others(setting: Setting
     assert setting.leases.ours(kept)
 
 
-def test_a_message_received_again_ends_its_older_lease(setting: Setting) -> None:
-    older, newer = setting.hold(count=1), setting.hold(count=2)
-    assert not setting.leases.ours(older)
-    assert setting.leases.ours(newer)
+def test_failed_renewals_are_tried_again_with_jitter_until_the_lease_ends(setting: Setting) -> None:
+    held = setting.hold()
+    setting.queue.down = True
+    setting.pass_seconds(LEASE)
+    after_first = LEASE * 7 // 10
+    assert after_first // 7 <= setting.queue.renewal_calls < after_first, (
+        "neither rare nor each tick"
+    )
+    calls = setting.queue.renewal_calls
+    setting.pass_seconds(5)
+    assert held.orders.lost
+    assert setting.queue.renewal_calls == calls, "a lost lease is not renewed"
+
+
+def test_an_entry_that_failed_in_a_good_answer_is_tried_again_alone(setting: Setting) -> None:
+    failed, renewed = setting.hold("m1"), setting.hold("m2")
+    setting.queue.fail_once.add("m1")
+    setting.pass_seconds(LEASE * 4 // 10 + 1)
+    assert setting.queue.hidden_for == {"m1": [LEASE], "m2": [LEASE]}
+    assert setting.queue.renewal_calls == 2
+    assert setting.leases.ours(failed)
+    assert setting.leases.ours(renewed)
+
+
+def receive_again(setting: Setting, message_id: str = "m1") -> bool:
+    received = Received(message_id=message_id, receipt=f"{message_id}/2", receive_count=2, body="")
+    return setting.leases.take_over(received, setting.now)
+
+
+def test_a_message_received_again_goes_on_under_its_newest_receipt(setting: Setting) -> None:
+    sent = setting.queue.send("")
+    setting.queue.receive(1)
+    held = setting.hold(sent)
+    setting.queue.deliver_again(sent)
+    setting.queue.receive(1)
+    setting.now += LEASE / 2
+    assert receive_again(setting, sent)
+    setting.pass_seconds(LEASE // 2)
+    assert setting.leases.ours(held), "only the newest receipt can be renewed"
+    deletions = Deletions(setting.queue, setting.leases, setting.log)
+    deletions.add(held)
+    deletions.delete_settled()
+    assert setting.queue.deleted == [sent]
+    assert held.received.receive_count == 1, "its start is still that of the first receive"
+
+
+def test_the_end_of_an_older_receipt_loses_nothing(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = setting.hold()
+
+    def refuse(receipts: list[str], _: int) -> list[Refusal]:
+        receive_again(setting)
+        return [Refusal(receipt, True, "MessageNotInflight") for receipt in receipts]
+
+    monkeypatch.setattr(setting.queue, "change_visibility", refuse)
+    setting.now += LEASE / 3
+    setting.leases.renew()
+    assert setting.leases.ours(held)
+
+
+def test_a_delete_by_an_older_receipt_is_repeated_by_the_newest(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, used = setting.hold(), list[str]()
+
+    def delete(receipts: list[str]) -> list[Refusal]:
+        used.extend(receipts)
+        if len(used) == 1:
+            receive_again(setting)
+        return []
+
+    monkeypatch.setattr(setting.queue, "delete", delete)
+    deletions = Deletions(setting.queue, setting.leases, setting.log)
+    deletions.add(held)
+    deletions.delete_settled()
+    setting.now += 30
+    deletions.delete_settled()
+    assert used == ["m1/1", "m1/2"]
+    assert not setting.leases.all()
+
+
+def test_a_lost_lease_is_not_taken_over(setting: Setting) -> None:
+    held = setting.hold()
+    setting.now += LEASE + 1
+    assert not receive_again(setting)
+    assert held.orders.lost
+
+
+def test_a_delete_that_is_refused_for_good_is_the_end_of_it(setting: Setting) -> None:
+    sent = setting.queue.send("")
+    setting.queue.receive(1)
+    setting.queue.deliver_again(sent)
+    setting.queue.receive(1)
+    deletions = Deletions(setting.queue, setting.leases, setting.log)
+    deletions.add(setting.hold(sent))
+    deletions.delete_settled()
+    assert not setting.leases.all()
+    assert setting.lines.of("not_deleted")
+    assert sent in setting.queue.messages
+
+
+def test_a_message_that_cannot_be_put_back_is_let_go(setting: Setting) -> None:
+    in_part, in_whole = setting.hold("m1"), setting.hold("m2")
+    setting.queue.fail_once.add("m1")
+    setting.leases.put_back(in_part, 5, "test")
+    setting.queue.down = True
+    setting.leases.put_back(in_whole, 5, "test")
+    assert not setting.leases.all()
+    assert len(setting.lines.of("not_put_back")) == 2
 
 
 def test_a_lost_message_is_neither_put_back_nor_deleted(setting: Setting) -> None:

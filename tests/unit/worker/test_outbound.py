@@ -8,7 +8,7 @@ from tests.unit.worker.test_dispatch import Clock, make_held
 from worker.ending import Ending
 from worker.entries import GiveBack, RunReport
 from worker.held import Held
-from worker.outbound import Outbound
+from worker.outbound import BEHIND_ENTRIES, Outbound
 
 
 def make_report(held: Held, index: int = 0) -> RunReport:
@@ -35,6 +35,24 @@ def test_entries_wait_for_company_until_their_time_is_up() -> None:
     clock.now += 0.02
     assert outbound.next_batch() == [entry]
     assert outbound.next_batch() == []
+
+
+def test_what_ran_alone_has_no_company_to_wait_for() -> None:
+    outbound = Outbound(Clock(), flush_seconds=60)
+    usual, redelivered = make_report(make_held()), make_report(make_held(receive_count=2))
+    outbound.add(usual)
+    outbound.add(redelivered)
+    assert outbound.next_batch() == [usual, redelivered]
+
+
+def test_a_buffer_that_fills_says_so_until_it_is_given_out() -> None:
+    outbound = Outbound(Clock(), flush_seconds=0.01)
+    for index in range(BEHIND_ENTRIES):
+        assert not outbound.behind
+        outbound.add(make_report(make_held(), index))
+    assert outbound.behind
+    outbound.next_batch()
+    assert not outbound.behind
 
 
 def test_a_full_request_leaves_at_once_and_never_holds_more() -> None:

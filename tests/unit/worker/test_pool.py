@@ -88,7 +88,10 @@ def test_endless_recursion_ends_the_task(pool: Pool) -> None:
     assert is_whole(pool)
 
 
-@pytest.mark.parametrize("kind", ["nan", "set", "bytes", "object", "surrogate", "huge", "circular"])
+@pytest.mark.parametrize(
+    "kind",
+    ["nan", "set", "bytes", "object", "surrogate", "huge", "circular", "deep", "deep_and_large"],
+)
 def test_what_is_not_json_is_a_bad_result(pool: Pool, kind: str) -> None:
     (finished,) = pool.run("bad.result", kind)
     assert finished.ending.outcome is Outcome.BAD_RESULT

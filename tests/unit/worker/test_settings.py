@@ -34,6 +34,15 @@ def test_handlers_are_a_list() -> None:
     assert read_settings({**ENV, "HANDLERS": "a.b, c.py,"}).sources == ("a.b", "c.py")
 
 
+@pytest.mark.parametrize(("lease", "wait", "waits"), [(60, 20, 20), (30, 20, 10), (3, 5, 1)])
+def test_a_receive_waits_no_longer_than_a_third_of_the_lease(
+    lease: int, wait: int, waits: int
+) -> None:
+    """Else a message that came at the end of a long wait would be lost as soon as it is held."""
+    env = {**ENV, "LEASE_SECONDS": str(lease), "RECEIVE_WAIT_SECONDS": str(wait)}
+    assert read_settings(env).wait_seconds == waits
+
+
 @pytest.mark.parametrize("name", list(ENV))
 def test_what_is_missing_is_named(name: str) -> None:
     with pytest.raises(InvalidSetting, match=name):

@@ -9,11 +9,7 @@ import pytest
 from orchestrator.model.states import JobState, Outcome
 from orchestrator.model.wire import InputsRef, Run
 from tests.unit.worker.conftest import JOB, Stage, message, poll
-from worker import poller
-
-
-def reported(stage: Stage) -> dict[int, str]:
-    return {report.index: report.outcome.value for report in stage.api.reports}
+from worker import outbound, poller
 
 
 def test_a_message_is_run_reported_and_then_deleted(stage: Stage) -> None:
@@ -21,7 +17,7 @@ def test_a_message_is_run_reported_and_then_deleted(stage: Stage) -> None:
     stage.start()
     stage.queue.wait_deleted(sent)
     assert [report.result for report in stage.api.reports] == ["a", {"b": 1}]
-    assert reported(stage) == {0: "succeeded", 1: "succeeded"}
+    assert stage.reported() == {0: "succeeded", 1: "succeeded"}
     assert len({report.run_id for report in stage.api.reports}) == 2
     assert not stage.queue.messages
 
@@ -81,6 +77,21 @@ def test_inputs_that_are_gone_fail_the_tasks(stage: Stage) -> None:
     assert [error and (error.type, error.retryable) for error in errors] == [
         ("InputMissing", False)
     ] * 2
+
+
+@pytest.mark.parametrize(
+    ("index", "part"),
+    [(b"", b"1\n"), (b"\0" * 15, b"1\n"), (b"\0" * 8 + b"\2" + b"\0" * 7, b"no")],
+    ids=["no index", "an index cut off", "no JSON"],
+)
+def test_inputs_that_are_damaged_fail_the_task(stage: Stage, index: bytes, part: bytes) -> None:
+    stage.buckets.data |= {"part": part, "part.idx": index}
+    stage.start()
+    sent = message("ok.echo", stop=1, inputs=None, inputs_ref=InputsRef(key="part", start=0))
+    stage.queue.wait_deleted(stage.queue.send(sent))
+    (report,) = stage.api.reports
+    assert report.error is not None
+    assert report.error.type == "InputMissing"
 
 
 def test_a_failure_is_reported_with_its_cause_and_the_input_is_not_logged(stage: Stage) -> None:
@@ -144,7 +155,13 @@ def test_a_redelivered_message_is_claimed_and_what_is_settled_does_not_run(stage
     narrowed = stage.queue.send(message("ok.echo", 1, 2), receive_count=1)
     stage.api.verdicts[narrowed] = Run(run=[1])
     stage.queue.wait_deleted(narrowed)
-    assert reported(stage) == {1: "succeeded"}
+    assert stage.reported() == {1: "succeeded"}
+
+
+def started(stage: Stage) -> list[str]:
+    """Return the messages whose claim counted a start."""
+    claimed = (each for claim in stage.api.claims for each in claim.messages)
+    return [each.message_id for each in claimed if each.begins]
 
 
 def test_a_redelivered_single_waits_unclaimed_until_its_worker_is_idle(
@@ -157,10 +174,32 @@ def test_a_redelivered_single_waits_unclaimed_until_its_worker_is_idle(
     single = stage.queue.send(message("ok.echo", 1, start=5, stop=6), receive_count=1)
     poll(lambda: stage.queue.messages[single].hidden)
     later = stage.queue.send(message("ok.echo", 1, start=7, stop=8))
-    assert all(not claim.messages for claim in stage.api.claims)
+    assert not started(stage)
     gate.touch()
     stage.queue.wait_deleted(busy, single, later)
     assert [report.index for report in stage.api.reports] == [0, 5, 7]
+    assert started(stage) == [single]
+
+
+def test_a_redelivered_single_that_is_settled_does_not_wait_for_an_idle_worker(
+    stage: Stage, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    busy = stage.queue.send(message("ok.wait", str(gate)))
+    stage.start(slots=2)
+    stage.wait_logged("received")
+    stage.api.down = True  # No claim is answered before all verdicts are known.
+    singles = [
+        stage.queue.send(message("ok.echo", 1, start=n, stop=n + 1), receive_count=1)
+        for n in range(5, 20)
+    ]
+    stage.api.verdicts.update(dict.fromkeys(singles, "drop"))
+    stage.api.down = False
+    stage.queue.wait_deleted(*singles)
+    assert not started(stage)
+    assert not stage.api.reports
+    gate.touch()
+    stage.queue.wait_deleted(busy)
 
 
 def test_a_redelivered_single_is_put_back_uncounted_by_a_worker_that_stays_busy(
@@ -173,7 +212,7 @@ def test_a_redelivered_single_is_put_back_uncounted_by_a_worker_that_stays_busy(
     single = stage.queue.send(message("ok.echo", 1, start=5, stop=6), receive_count=1)
     stage.wait_logged("put_back")
     assert single in stage.queue.messages
-    assert all(not claim.messages for claim in stage.api.claims)
+    assert not started(stage)
 
 
 def test_a_redelivered_single_runs_alone(stage: Stage, tmp_path: Path) -> None:
@@ -246,7 +285,22 @@ def test_reports_wait_for_an_api_that_is_down_and_say_so(stage: Stage, tmp_path:
     assert sent in stage.queue.messages
     stage.api.down = False
     stage.queue.wait_deleted(sent)
-    assert reported(stage) == {0: "succeeded"}
+    assert stage.reported() == {0: "succeeded"}
+
+
+def test_an_api_that_is_down_stops_the_worker_from_running_ahead(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound, "BEHIND_ENTRIES", 5)
+    stage.start()
+    stage.queue.wait_deleted(stage.queue.send(message("ok.echo", 1)))
+    stage.api.down = True
+    sent = [stage.queue.send(message("ok.echo", 1, start=n, stop=n + 1)) for n in range(1, 400)]
+    stage.wait_logged("report_failed", 6)
+    untouched = [number for number in sent if not stage.queue.messages[number].hidden]
+    assert untouched
+    stage.api.down = False
+    stage.queue.wait_deleted(*sent)
 
 
 def test_claims_wait_for_an_api_that_is_down_and_say_so(stage: Stage) -> None:
@@ -279,7 +333,7 @@ def test_a_result_found_invalid_is_reported_as_a_bad_one(stage: Stage) -> None:
     stage.api.invalid.add(0)
     stage.start()
     stage.queue.wait_deleted(stage.queue.send(message("ok.echo", 1, 2)))
-    assert reported(stage) == {0: "bad_result", 1: "succeeded"}
+    assert stage.reported() == {0: "bad_result", 1: "succeeded"}
 
 
 def test_one_report_that_is_refused_does_not_hold_up_the_others(stage: Stage) -> None:
@@ -289,7 +343,7 @@ def test_one_report_that_is_refused_does_not_hold_up_the_others(stage: Stage) ->
     stage.start()
     stage.queue.wait_deleted(other)
     stage.wait_logged("abandoned")
-    assert {0, 2, 3} <= reported(stage).keys()
+    assert {0, 2, 3} <= stage.reported().keys()
     assert sent in stage.queue.messages
 
 
@@ -300,7 +354,7 @@ def test_a_cancel_reaches_the_handler_through_the_heartbeat(stage: Stage) -> Non
     stage.api.add_job(JOB, state=JobState.STOPPING)
     stage.beat()
     stage.queue.wait_deleted(sent)
-    assert reported(stage) == {0: "cancelled"}
+    assert stage.reported() == {0: "cancelled"}
 
 
 def test_heartbeats_tell_what_runs_and_which_nodes_were_touched(stage: Stage) -> None:
@@ -333,18 +387,18 @@ def test_a_drain_lets_running_tasks_end_and_gives_the_rest_back(
     stage.join()
     (given,) = stage.api.unstarted
     assert (given.tasks(), given.interrupted, given.split) == ([1, 2], [], False)
-    assert reported(stage) == {0: "succeeded"}
+    assert stage.reported() == {0: "succeeded"}
     assert stage.queue.deleted == [sent]
     assert stage.api.heartbeats[-1].draining
 
 
 def test_a_task_that_outlasts_the_drain_is_interrupted_and_given_back(stage: Stage) -> None:
-    sent = stage.queue.send(message("bad.sleep", 1))
+    sent = stage.queue.send(message("bad.sleep", 1, interruptions=3))
     stage.start(drain_seconds=0.1)
     stage.wait_running()
     stage.stop()
     (given,) = stage.api.unstarted
-    assert (given.tasks(), given.interrupted) == ([0], [0])
+    assert (given.tasks(), given.interrupted, given.interruptions) == ([0], [0], 3)
     assert not stage.api.reports
     assert stage.queue.deleted == [sent]
 
@@ -384,13 +438,13 @@ def test_a_slow_message_gives_back_what_it_has_not_begun_one_by_one(
     assert sent in stage.queue.messages, "a message is kept while a task of it runs"
     gate.touch()
     stage.queue.wait_deleted(sent)
-    assert reported(stage) == {0: "succeeded"}
+    assert stage.reported() == {0: "succeeded"}
 
 
 def test_a_crash_is_reported_and_the_worker_lives(stage: Stage) -> None:
     stage.start()
     stage.queue.wait_deleted(stage.queue.send(message("bad.exit_second", 1, "exit", 1)))
-    assert reported(stage) == {0: "succeeded", 1: "crashed", 2: "succeeded"}
+    assert stage.reported() == {0: "succeeded", 1: "crashed", 2: "succeeded"}
     crash = next(report for report in stage.api.reports if report.index == 1)
     assert crash.outcome is Outcome.CRASHED
     assert crash.error is not None

@@ -28,7 +28,7 @@ from worker.ports import ApiRefused, Unavailable
 
 @dataclass
 class FakeApi:
-    """`jobs` are known; `verdicts` answer claims of messages; `refused` are indexes found invalid."""
+    """`jobs` are known; `verdicts` answer claims of messages; `faults` are raised by claims, once each."""
 
     jobs: dict[str, JobInfo] = field(default_factory=dict)
     verdicts: dict[str, Run | Literal["drop"]] = field(default_factory=dict)
@@ -39,6 +39,8 @@ class FakeApi:
     unstarted: list[Unstarted] = field(default_factory=list)
     heartbeats: list[HeartbeatIn] = field(default_factory=list)
     give_backs_to_fail: int = 0
+    heartbeats_to_fail: int = 0
+    faults: list[Exception] = field(default_factory=list)
     down: bool = False
 
     def __post_init__(self) -> None:
@@ -54,6 +56,8 @@ class FakeApi:
     def claim(self, body: ClaimIn) -> ClaimOut:
         """Answer with the jobs and the prepared verdicts (else: run all, if one)."""
         self._check()
+        if self.faults:
+            raise self.faults.pop()
         with self._changed:
             self.claims.append(body)
             self._changed.notify_all()
@@ -94,6 +98,9 @@ class FakeApi:
     def heartbeat(self, worker_id: str, body: HeartbeatIn) -> HeartbeatOut:
         """Answer with the states of the jobs that run or were touched."""
         self._check()
+        if self.heartbeats_to_fail:
+            self.heartbeats_to_fail -= 1
+            raise Unavailable("503: try later")
         with self._changed:
             self.heartbeats.append(body)
             self._changed.notify_all()

@@ -26,13 +26,17 @@ class Stored:
 
 @dataclass
 class FakeQueue:
-    """Set `down` to make every call fail; `refuse` holds message ids whose renewal is refused."""
+    """Set `down` to make every call fail; `refuse` holds message ids whose renewal is refused.
+
+    A receipt that is not a message's newest is worth nothing, as SQS may have it at any time.
+    """
 
     messages: dict[str, Stored] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
     hidden_for: dict[str, list[int]] = field(default_factory=dict)
     refuse: set[str] = field(default_factory=set)
     fail_once: set[str] = field(default_factory=set)
+    renewal_calls: int = 0
     largest_receive: int = 0
     down: bool = False
 
@@ -79,17 +83,19 @@ class FakeQueue:
 
     def change_visibility(self, receipts: Sequence[str], seconds: int) -> list[Refusal]:
         """Note for how long messages are hidden."""
+        self.renewal_calls += 1
         self._check()
         with self._changed:
-            for receipt in receipts:
+            refusals = self._refusals(receipts, self.refuse)
+            for receipt in {*receipts} - {refusal.receipt for refusal in refusals}:
                 self.hidden_for.setdefault(receipt.split("/")[0], []).append(seconds)
-        return self._refusals(receipts, self.refuse)
+        return refusals
 
     def delete(self, receipts: Sequence[str]) -> list[Refusal]:
         """Delete, but for receipts that are not the newest."""
         self._check()
-        refusals = self._refusals(receipts, set())
         with self._changed:
+            refusals = self._refusals(receipts, set())
             for receipt in receipts:
                 if receipt not in {refusal.receipt for refusal in refusals}:
                     message_id = receipt.split("/")[0]
@@ -102,7 +108,10 @@ class FakeQueue:
         refusals = list[Refusal]()
         for receipt in receipts:
             message_id = receipt.split("/")[0]
-            if message_id in final:
+            stored = self.messages.get(message_id)
+            if stored is not None and stored.receipt != receipt:
+                refusals.append(Refusal(receipt, True, "ReceiptHandleIsInvalid"))
+            elif message_id in final:
                 refusals.append(Refusal(receipt, True, "MessageNotInflight"))
             elif message_id in self.fail_once:
                 self.fail_once.discard(message_id)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from jobs_api import jobs, keys, meta
+from orchestrator.service.audit_views import AuditOut
 from rest.problems import CONTENT_TYPE
 from work_api import routes
 
@@ -101,7 +102,16 @@ def document() -> dict[str, Any]:
             for method, operation in made["paths"].pop(path).items()
         }
     _replace_error_schemas(made["components"]["schemas"])
+    _add_audit(made)
     return made
+
+
+def _add_audit(made: dict[str, Any]) -> None:
+    """Say what an audit answers: its route does not, since that would cost each cold start its models."""
+    reference, schemas = models_json_schema([(AuditOut, "serialization")], ref_template=_REFERENCE)
+    made["components"]["schemas"] |= schemas["$defs"]
+    answer = made["paths"]["/api/v1/jobs/{job_id}/audit"]["get"]["responses"]["200"]
+    answer["content"] = {"application/json": {"schema": reference[AuditOut, "serialization"]}}
 
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:

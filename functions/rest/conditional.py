@@ -15,7 +15,10 @@ _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 def conditional(
     app: APIGatewayRestResolver, next_middleware: Callable[..., Response[Any]]
 ) -> Response[Any]:
-    """Middleware: give a 200, whose body is text by now (`encoded`), a weak ETag, or answer 304 where the caller has this version."""
+    """Middleware: give a 200 a weak ETag, or answer 304 where the caller has this version.
+
+    The body is text by now: routes with this middleware answer by `encoded`.
+    """
     response = next_middleware(app)
     if response.status_code != 200 or not isinstance(response.body, str):
         return response

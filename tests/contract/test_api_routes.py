@@ -20,6 +20,7 @@ ROUTES = {
     ("GET", "/api/v1/jobs/{job_id}"): (JOBS, BEARER),
     ("GET", "/api/v1/jobs/{job_id}/tasks"): (JOBS, BEARER),
     ("GET", "/api/v1/jobs/{job_id}/results"): (JOBS, BEARER),
+    ("GET", "/api/v1/jobs/{job_id}/audit"): (JOBS, BEARER),
     ("POST", "/api/v1/jobs/{job_id}/cancel"): (JOBS, BEARER),
     ("POST", "/api/v1/jobs/{job_id}/retry"): (JOBS, BEARER),
     ("GET", "/api/v1/tasks/{task_id}"): (JOBS, BEARER),

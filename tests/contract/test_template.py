@@ -70,11 +70,12 @@ def test_there_is_no_other_function(resources: Resources) -> None:
     assert of_type(resources, "AWS::Lambda::Function").keys() == expected
 
 
-def test_whoever_completes_tasks_ends_before_the_sweep_sends_its_outbox(
+def test_whoever_writes_to_the_outbox_ends_before_the_sweep_sends_it(
     resources: Resources,
 ) -> None:
     assert resources["WorkApiFunction"]["Properties"]["Timeout"] <= 29
     assert resources["DeadLettersFunction"]["Properties"]["Timeout"] < 60
+    assert resources["EnqueueTasksFunction"]["Properties"]["Timeout"] < 60
 
 
 def test_every_function_logs_to_its_own_group_with_retention(resources: Resources) -> None:
@@ -229,6 +230,24 @@ def test_a_missing_sweep_alarms_within_five_minutes(resources: Resources) -> Non
     service = variables["POWERTOOLS_SERVICE_NAME"]
     assert alarm["Dimensions"] == [{"Name": "service", "Value": service}]
     assert variables["POWERTOOLS_METRICS_NAMESPACE"] == alarm["Namespace"]
+
+
+def test_an_unreadable_dead_letter_alarms_at_once(resources: Resources) -> None:
+    alarm, sweep = (
+        resources[name]["Properties"] for name in ("UnreadableLettersAlarm", "SweepAlarm")
+    )
+    assert alarm["MetricName"] == "DeadLettersUnreadable"
+    assert (alarm["Namespace"], alarm["Dimensions"]) == (sweep["Namespace"], sweep["Dimensions"])
+    assert (alarm["EvaluationPeriods"], alarm["Threshold"]) == (1, 0)
+    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_every_alarm_tells_the_topic_of_its_begin_and_end(resources: Resources) -> None:
+    alarms = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    topic = [{"Fn::If": ["HasAlarmTopic", {"Ref": "AlarmTopicArn"}, {"Ref": "AWS::NoValue"}]}]
+    assert len(alarms) == 3
+    assert all(alarm["AlarmActions"] == alarm["OKActions"] == topic for alarm in alarms)
 
 
 def test_dead_letters_that_stay_alarm(resources: Resources) -> None:

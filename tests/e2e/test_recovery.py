@@ -83,7 +83,7 @@ def test_a_dead_letter_s_task_ends_failed_and_its_job_goes_on(deployed: Deployed
     job = deployed.finish(job_id)
     assert (job["state"], job["counts"]["failed"]) == ("FAILED", 1)
     task = deployed.call("GET", f"/api/v1/tasks/{job_id}-0")
-    assert task["error"]["type"] == "WorkerLost"
+    assert task["error"]["type"] == "DeadLetter"
 
 
 def test_one_grep_for_a_job_tells_its_story(deployed: Deployed) -> None:

@@ -29,5 +29,4 @@ def expected(row: TaskRow | None, expect: Absent | At | Older) -> bool:
 
 def outbox_key(item: Outbox) -> tuple[object, ...]:
     """Return the minute an item is filed under, and all that tells it from others."""
-    minute = int(item.due_at.timestamp() // 60) + 1
-    return (minute, item.job_id, item.gen, item.kind, item.start, item.stop, item.attempt)
+    return (item.minute, item.job_id, item.gen, item.kind, item.start, item.stop, item.attempt)

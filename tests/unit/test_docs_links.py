@@ -13,13 +13,13 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OUTSIDE_THE_DOCUMENT = {"/api/v1/docs", "/api/v1/openapi.json"}
 """Routes that serve the document, and so are not in it."""
-FOLDERS = "docs|events|functions|layers|local|statemachine|tests|worker"
+FOLDERS = "docs|events|functions|k8s|layers|local|statemachine|tests|worker"
 
 _LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 _FENCE = re.compile(r"^( *)```[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^    .+$", re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`")
-_MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
+_MAKE = re.compile(r"\bmake ([a-z][a-z0-9-]*)")
 _FILE = re.compile(rf"(?:(?:{FOLDERS})/|[A-Za-z][\w-]*\.(?:yaml|toml)$)[\w./-]*")
 _PATH = re.compile(r"(?:\$API|\$API_URL/api/v1|[/ ]api/v1)((?:/[\w.{}$-]+)+)")
 _ROUTE = re.compile(r"(GET|POST|DELETE) (/api/v1/[\w{}/.]+)")
@@ -71,7 +71,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 @every_page
 def test_every_make_target_exists(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
     assert {target for code in code_of(page) for target in _MAKE.findall(code)} <= targets
 
 

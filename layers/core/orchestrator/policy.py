@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
@@ -14,8 +14,9 @@ from orchestrator.model.progress import Tally
 from orchestrator.model.states import JobEvent, Outcome, StopReason
 from orchestrator.model.wire import TaskError
 
-INFRASTRUCTURE_BUDGET = 2
-"""Times a task's worker may be lost before the task is held to be the cause (PROTOCOL, claim)."""
+INTERRUPTIONS_MAX = 20
+"""Shutdowns that may interrupt one attempt of a task: at a drain of 25 s each, a task that never gets
+further would go round for ever, at the cost of whoever pays for the workers."""
 MAX_TIMEOUT_SECONDS = 39_600
 """11 hours: SQS allows 12 from the receive, renewals included; the rest is for the drain and the report."""
 DEFAULT_TIMEOUT_SECONDS = 900.0
@@ -24,6 +25,13 @@ WINDOW_MAX_TASKS = 100_000
 WINDOW_SECONDS = 120
 TASKS_PER_MESSAGE_MAX = 25
 MESSAGES_PER_WINDOW = 400
+WORKER_LOSSES_MAX = 20
+"""The queue moves a message to the dead letters at its 50th receive (template.yaml), and each lost worker
+takes one, or more where busy workers put it back before it may run alone."""
+ERROR_TYPE_OF = {Outcome.WORKER_LOST: "WorkerLost", Outcome.INTERRUPTED: "Interrupted"}
+"""What ends a task without a word of the task's own, and the error type that says so."""
+_NEVER_RETRIED = frozenset({*ERROR_TYPE_OF, Outcome.CANCELLED})
+"""Reported only when there is nothing left to decide."""
 _PATTERN_MAX_CHARS = 200
 
 
@@ -36,6 +44,9 @@ class RetryRule(_Rules):
 
     `message_pattern` is a shell pattern (`*timed out*`) for the whole message. It is no regular expression:
     one of those can be written to take hours, and would do so in the function that all workers share.
+    `max_attempts` of a rule that retries is its own limit: the failure of that number that this rule decides
+    ends the task, and none of them counts elsewhere. Lost workers and interruptions are no failures of the
+    task: only a rule that names them (by outcome or error type) decides about them.
     """
 
     error_type: Annotated[str, Field(min_length=1, max_length=200)] | None = None
@@ -43,7 +54,18 @@ class RetryRule(_Rules):
         None
     )
     exit_code: Annotated[int, Field(ge=-64, le=255)] | None = None
-    outcome: Literal["failed", "timed_out", "out_of_memory", "crashed", "bad_result"] | None = None
+    outcome: (
+        Literal[
+            "failed",
+            "timed_out",
+            "out_of_memory",
+            "crashed",
+            "bad_result",
+            "worker_lost",
+            "interrupted",
+        ]
+        | None
+    ) = None
     action: Literal["retry", "fail"]
     max_attempts: Annotated[int, Field(ge=1, le=100)] | None = None
 
@@ -61,19 +83,86 @@ class RetryRule(_Rules):
             )
         )
 
+    def names(self, outcome: Outcome) -> bool:
+        """Tell whether this rule is about lost workers, or about interruptions, as `outcome` says."""
+        if self.outcome is None:
+            return self.error_type == ERROR_TYPE_OF[outcome]
+        return self.outcome == outcome and self.error_type in (None, ERROR_TYPE_OF[outcome])
+
+    def covers(self, later: RetryRule) -> bool:
+        """Tell whether this rule matches all that `later` does, so that `later` is never reached."""
+        about = {outcome for outcome in ERROR_TYPE_OF if later.names(outcome)}
+        if about:
+            return all(self.names(outcome) for outcome in about)
+        return all(
+            mine is None or mine == theirs
+            for mine, theirs in (
+                (self.error_type, later.error_type),
+                (self.message_pattern, later.message_pattern),
+                (self.exit_code, later.exit_code),
+                (self.outcome, later.outcome),
+            )
+        )
+
 
 class Retry(_Rules):
-    """How often and when a failed task is tried again.
+    """How often and when a failed task is tried again: each limit names the failure that ends the task.
 
-    Attempt n waits a random time (full jitter) up to min(max_seconds, initial_seconds * factor ** (n - 1)).
+    After n failures a task waits a random time (full jitter) up to
+    min(max_seconds, initial_seconds * factor ** (n - 1)).
     """
 
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     max_timeouts: Annotated[int, Field(ge=1, le=100)] = 2
+    max_worker_losses: Annotated[int, Field(ge=1, le=WORKER_LOSSES_MAX)] = 3
     initial_seconds: Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)] = 2.0
     factor: Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)] = 2.0
     max_seconds: Annotated[float, Field(ge=0, le=43_200, allow_inf_nan=False)] = 300.0
     rules: Annotated[list[RetryRule], Field(max_length=20)] = []
+
+    def limit_of(self, outcome: Outcome) -> int:
+        """Return which lost worker, or which interruption of an attempt, ends a task."""
+        default = self.max_worker_losses if outcome is Outcome.WORKER_LOST else INTERRUPTIONS_MAX
+        rule = next((rule for rule in self.rules if rule.names(outcome)), None)
+        if rule is None:
+            return default
+        return 1 if rule.action == "fail" else (rule.max_attempts or default)
+
+
+def check_rules(retry: Retry) -> Retry:
+    """Return a submission's `retry`. Raises ValueError, naming the rule that can never do what it says.
+
+    Asked at submit only: what JOB keeps is read again by later versions, which must not refuse it.
+    """
+    for number, rule in enumerate(retry.rules):
+        if fault := _fault(rule):
+            raise ValueError(f"rule {number + 1} {fault}")
+        for earlier in range(number):
+            if retry.rules[earlier].covers(rule):
+                raise ValueError(
+                    f"rule {number + 1} is never reached: rule {earlier + 1} matches all that it does; "
+                    "put the narrower rule first"
+                )
+    return retry
+
+
+def _fault(rule: RetryRule) -> str | None:
+    if rule.action == "fail" and rule.max_attempts is not None:
+        return "says fail, so it can have no max_attempts"
+    if rule.exit_code is not None and rule.outcome not in (None, "failed", "crashed"):
+        return f"never matches: a task that ended as {rule.outcome} has no exit code"
+    about = [outcome for outcome in ERROR_TYPE_OF if rule.outcome == outcome or rule.names(outcome)]
+    if not about:
+        return None
+    if rule.message_pattern is not None or rule.exit_code is not None:
+        return f"never matches: {about[0].value} has neither a message nor an exit code of the task"
+    if not rule.names(about[0]):
+        return f"never matches: the error type of {about[0].value} is {ERROR_TYPE_OF[about[0]]}"
+    if rule.names(Outcome.WORKER_LOST) and (rule.max_attempts or 0) > WORKER_LOSSES_MAX:
+        return (
+            f"may have max_attempts up to {WORKER_LOSSES_MAX}: the queue itself gives up after 50"
+        )
+    return None
 
 
 class Tolerance(_Rules):
@@ -158,32 +247,45 @@ def judge(
     """Decide after one run of a task. `budgets` are those before it, `random` is in [0, 1)."""
     if outcome is Outcome.SUCCEEDED:
         return Verdict(Finish(succeeded=True), budgets)
-    spent = _spend(budgets, outcome)
-    if not _may_retry(policy.retry, outcome, error, spent):
+    rules = policy.retry.rules
+    number = next((n for n, rule in enumerate(rules) if rule.matches(outcome, error)), None)
+    spent = _spend(policy.retry, budgets, outcome, number)
+    if not _may_retry(policy.retry, outcome, error, spent, number):
         return Verdict(Finish(succeeded=False), spent)
-    failures = spent.user + spent.timeouts
-    due_at = now + backoff(policy.retry, failures, random)
+    due_at = now + backoff(policy.retry, spent.failures, random)
     if deadline_at is not None and due_at >= deadline_at:
         return Verdict(Finish(succeeded=False), spent)
     return Verdict(TryAgain(due_at), spent)
 
 
-def _spend(budgets: Budgets, outcome: Outcome) -> Budgets:
-    return Budgets(
-        user=budgets.user + (outcome not in (Outcome.TIMED_OUT, Outcome.WORKER_LOST)),
-        infrastructure=budgets.infrastructure + (outcome is Outcome.WORKER_LOST),
-        timeouts=budgets.timeouts + (outcome is Outcome.TIMED_OUT),
-    )
+def _spend(retry: Retry, budgets: Budgets, outcome: Outcome, number: int | None) -> Budgets:
+    """Count a failure once: with the rule that has a limit of its own, else by its kind.
+
+    Lost workers and interruptions are counted as they happen (claim, give-back).
+    """
+    if outcome in _NEVER_RETRIED:
+        return budgets
+    if number is not None and retry.rules[number].max_attempts is not None:
+        counts = [*budgets.rules, *[0] * (number + 1 - len(budgets.rules))]
+        counts[number] += 1
+        return replace(budgets, rules=tuple(counts))
+    if outcome is Outcome.TIMED_OUT:
+        return replace(budgets, timeouts=budgets.timeouts + 1)
+    return replace(budgets, user=budgets.user + 1)
 
 
-def _may_retry(retry: Retry, outcome: Outcome, error: TaskError | None, spent: Budgets) -> bool:
-    if outcome in (Outcome.WORKER_LOST, Outcome.CANCELLED):
+def _may_retry(
+    retry: Retry, outcome: Outcome, error: TaskError | None, spent: Budgets, number: int | None
+) -> bool:
+    if outcome in _NEVER_RETRIED:
         return False
-    rule = next((rule for rule in retry.rules if rule.matches(outcome, error)), None)
-    if rule is not None:
-        limit = rule.max_attempts or retry.max_attempts
-        return rule.action == "retry" and spent.user + spent.timeouts < limit
-    if outcome is Outcome.BAD_RESULT or (error is not None and not error.retryable):
+    rule = retry.rules[number] if number is not None else None
+    if rule is not None and rule.action == "fail":
+        return False
+    if rule is not None and number is not None and rule.max_attempts is not None:
+        return spent.rules[number] < rule.max_attempts
+    hopeless = outcome is Outcome.BAD_RESULT or (error is not None and not error.retryable)
+    if rule is None and hopeless:
         return False
     if outcome is Outcome.TIMED_OUT:
         return spent.timeouts < retry.max_timeouts
@@ -207,12 +309,17 @@ def tasks_per_message(policy: Policy, window: int) -> int:
     """Return how many tasks one message carries: few while the window is small, so that work spreads."""
     if policy.tasks_per_message is not None:
         return policy.tasks_per_message
+    if policy.retry.limit_of(Outcome.WORKER_LOST) == 1:
+        return 1  # Of several tasks in a lost message nobody knows which one had begun.
     return max(1, min(TASKS_PER_MESSAGE_MAX, window // MESSAGES_PER_WINDOW))
 
 
 def how_it_ends(policy: Policy, tally: Tally, total: int, stop: StopReason | None) -> JobEvent:
-    """Return the event that ends a job all of whose tasks have ended."""
-    if stop is not None and tally.cancelled + tally.skipped > 0:
+    """Return the event that ends a job all of whose tasks have ended.
+
+    What an earlier generation's stop ended and no retry chose counts too: such a job has not succeeded.
+    """
+    if tally.cancelled + tally.skipped > 0:
         cancelled = stop is StopReason.CANCEL
         return JobEvent.FINISHED_CANCELLED if cancelled else JobEvent.FINISHED_FAILED
     if policy.tolerated_failures.exceeded(tally.failed, total):

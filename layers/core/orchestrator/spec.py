@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from orchestrator.model.ids import MAX_TASKS, NODE_SIZE
-from orchestrator.model.wire import Index
+from orchestrator.model.wire import ERROR_TYPE_MAX_CHARS, Index
 from orchestrator.policy import (
     DEFAULT_TIMEOUT_SECONDS,
     MAX_TIMEOUT_SECONDS,
@@ -27,6 +27,7 @@ from orchestrator.policy import (
     Policy,
     Retry,
     Tolerance,
+    check_rules,
 )
 
 BODY_MAX_BYTES = 4 * 1024 * 1024
@@ -99,7 +100,7 @@ class SubmitJobIn(_Body):
     handler: HandlerName
     tasks: Tasks
     parameters: Annotated[JsonValue, _at_most(PARAMETERS_MAX_BYTES)] = None
-    retry: Retry = Retry()
+    retry: Annotated[Retry, AfterValidator(check_rules)] = Retry()
     timeout_seconds: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS, allow_inf_nan=False)] = (
         DEFAULT_TIMEOUT_SECONDS
     )
@@ -130,10 +131,31 @@ class SubmitJobIn(_Body):
 
 
 class RetryJobIn(_Body):
-    """Body of POST /api/v1/jobs/{job_id}/retry: all tasks that did not succeed, or those listed."""
+    """Body of POST /api/v1/jobs/{job_id}/retry: which tasks; SUCCEEDED ones never.
 
-    tasks: Literal["failed"] | None = "failed"
+    `tasks`: "failed" are the FAILED ones, "not_succeeded" (what an empty body means) also those CANCELLED
+    and SKIPPED. `indexes`: those listed. `error_types`: the FAILED ones whose last error is of such a type.
+    """
+
+    tasks: Literal["failed", "not_succeeded"] | None = None
     indexes: Annotated[list[Index], Field(min_length=1, max_length=10_000)] | None = None
+    error_types: (
+        Annotated[
+            list[
+                Annotated[
+                    PlainText, StringConstraints(min_length=1, max_length=ERROR_TYPE_MAX_CHARS)
+                ]
+            ],
+            Field(min_length=1, max_length=100),
+        ]
+        | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if sum(field is not None for field in (self.tasks, self.indexes, self.error_types)) > 1:
+            raise ValueError("give at most one of tasks, indexes and error_types")
+        return self
 
 
 class Part(_Body):

@@ -100,6 +100,19 @@ BAD_FIELDS: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         "at least 1",
         "",
     ),
+    "a rule that is never reached": (
+        {"retry": {"rules": [{"action": "retry"}, {"exit_code": 1, "action": "fail"}]}},
+        "retry",
+        "rule 2 is never reached",
+        '{"rules": [{"action"',
+    ),
+    "a rule that says fail with a limit": (
+        {"retry": {"rules": [{"action": "fail", "max_attempts": 2}]}},
+        "retry",
+        "rule 1 says fail",
+        '{"rules": [{"action"',
+    ),
+    "lost workers": ({"retry": {"max_worker_losses": 0}}, "retry.max_worker_losses", "to 1", "0"),
     "time-out 0": ({"timeout_seconds": 0}, "timeout_seconds", "greater than 0", "0"),
     "a long time-out": ({"timeout_seconds": 39_601}, "timeout_seconds", "39600", "39601"),
     "a deadline": ({"deadline_seconds": 0.5}, "deadline_seconds", "equal to 1", "0.5"),
@@ -253,6 +266,14 @@ BAD_RETRIES: dict[str, tuple[dict[str, Any], str]] = {
     "no index": ({"indexes": []}, "indexes"),
     "an index below 0": ({"indexes": [1, -1]}, "indexes[1]"),
     "an unknown field": ({"reason": "x"}, "reason"),
+    "two choices": ({"tasks": "failed", "indexes": [1]}, "body"),
+    "two other choices": ({"indexes": [1], "error_types": ["E"]}, "body"),
+    "no error type": ({"error_types": []}, "error_types"),
+    "an empty error type": ({"error_types": ["E", ""]}, "error_types[1]"),
+    "a long error type": ({"error_types": ["E" * 201]}, "error_types[0]"),
+    "a control character": ({"error_types": ["a\n"]}, "error_types[0]"),
+    "too many error types": ({"error_types": ["E"] * 101}, "error_types"),
+    "a text as error types": ({"error_types": "E"}, "error_types"),
 }
 
 

@@ -132,7 +132,7 @@ def test_if_none_match_compares_weakly(header: str | None, same: bool) -> None:
 def test_another_tenant_s_job_is_404_on_every_route(
     world: World, job_id: str, rest: Edit, context: Context
 ) -> None:
-    names = ("get_job", "list_tasks", "get_results", "cancel_job", "retry_job")
+    names = ("get_job", "list_tasks", "get_results", "audit_job", "cancel_job", "retry_job")
     events = [rest(f"jobs_api/{name}", job_id=job_id) for name in names]
     events.append(rest("jobs_api/get_task", task_id=f"{job_id}-0"))
     for event in events:
@@ -145,7 +145,8 @@ def test_a_viewer_reads_and_does_not_write(
     world: World, job_id: str, rest: Edit, context: Context
 ) -> None:
     viewer = {"role": "viewer"}
-    assert ask(rest("jobs_api/get_job", job_id=job_id, caller=viewer), context).status == 200
+    for name in ("get_job", "list_tasks", "audit_job"):
+        assert ask(rest(f"jobs_api/{name}", job_id=job_id, caller=viewer), context).status == 200
     for event in (
         rest("jobs_api/submit_job", caller=viewer),
         rest("jobs_api/cancel_job", job_id=job_id, caller=viewer),
@@ -188,6 +189,39 @@ def test_a_retry_needs_no_body(world: World, job_id: str, rest: Edit, context: C
     event = rest("jobs_api/retry_job", job_id=job_id)
     event["body"] = None
     assert ask(event, context).status == 409
+
+
+def test_an_audit_tells_its_verdict_what_was_checked_and_the_counts(
+    world: World, job_id: str, rest: Edit, context: Context
+) -> None:
+    page = ask(rest("jobs_api/audit_job", job_id=job_id), context).body
+    assert (page["verdict"], page["state"], page["gen"]) == ("in_progress", "CREATED", 1)
+    assert (page["checked"], page["total"]) == ({"start": 0, "stop": 3}, 3)
+    assert page["counts"]["sets"] == {"PENDING": 3}
+    assert (page["findings"], page["next_cursor"]) == ([], None)
+    world.store.update_job(job_id, JobGuard(), state=JobState.SUCCEEDED)
+    damaged = ask(rest("jobs_api/audit_job", job_id=job_id), context).body
+    assert damaged["verdict"] == "violated"
+    assert damaged["kinds"]["task_not_final"] == 3
+    assert {"kind", "severity", "expected", "found"} <= damaged["findings"][0].keys()
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"limit": "0"}, "limit"),
+        ({"limit": "65"}, "limit"),
+        ({"first": "-1"}, "first"),
+        ({"first": "1000000"}, "first"),
+        ({"first": "250"}, "first"),
+        ({"from": "0"}, "from"),
+    ],
+)
+def test_an_audit_that_asks_for_what_is_not_there_is_422(
+    world: World, job_id: str, rest: Edit, context: Context, query: dict[str, str], field: str
+) -> None:
+    answer = ask(rest("jobs_api/audit_job", job_id=job_id, query=query), context)
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, field)
 
 
 def test_keys_are_made_listed_and_revoked_by_whoever_signed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -81,6 +82,59 @@ def test_a_letter_ends_its_tasks_and_an_unreadable_one_is_kept(
     assert {row.state for row in rows.values()} == {TaskState.FAILED}
     unreadable = event["Records"][1]
     assert world.results.bodies[f"dead-letters/{unreadable['messageId']}"] == b"not a task message"
+
+
+MESSAGE: dict[str, object] = {
+    "v": 1,
+    "job": "01JD8Z0K3V5N7Q9R1T3W5Y7Z9B",
+    "gen": 1,
+    "attempt": 1,
+    "start": 0,
+    "stop": 1,
+    "handler": "echo",
+    "timeout_seconds": 1,
+}
+UNREADABLE = {
+    "nothing": "",
+    "no JSON": "not a task message",
+    "half a character": "\ud800",
+    "another type": "[1]",
+    "another shape": '{"key": "uploads/a.csv"}',
+    "no job id": json.dumps(MESSAGE | {"job": "x"}),
+    "a later version": json.dumps(MESSAGE | {"v": 2}),
+    "an unknown field": json.dumps(MESSAGE | {"x": 1}),
+    "tasks of two leaves": json.dumps(MESSAGE | {"stop": 251}),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_whatever_cannot_be_read_is_kept_and_counted_for_the_alarm(
+    world: World, context: Context, case: str
+) -> None:
+    event = load("dead_letters/batch")
+    event["Records"] = event["Records"][1:]
+    event["Records"][0]["body"] = UNREADABLE[case]
+    assert dead_letters.handler(event, context) == {"batchItemFailures": []}
+    (kept,) = world.results.bodies.items()
+    key, body = kept
+    assert key == f"dead-letters/{event['Records'][0]['messageId']}"
+    assert body == UNREADABLE[case].encode(errors="backslashreplace")
+    assert world.journal.counts["DeadLettersUnreadable"] == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_letter_that_is_delivered_again_changes_nothing(
+    world: World, job_id: str, context: Context, count: int
+) -> None:
+    event = _letters(job_id)
+    del event["Records"][1]
+    for _ in range(count):
+        assert dead_letters.handler(event, context) == {"batchItemFailures": []}
+    rows = world.store.get_tasks(job_id, [0, 1])
+    assert [len(row.history) for row in rows.values()] == [0, 0]
+    assert {row.last.error.type for row in rows.values() if row.last and row.last.error} == {
+        "DeadLetter"
+    }
 
 
 def test_only_the_letter_that_failed_is_delivered_again(

@@ -77,11 +77,21 @@ class AttemptEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budgets:
-    """What a task has used up since it was (re)opened: failures by kind."""
+    """What a task has used up since it was (re)opened: failures by kind; each counts once.
+
+    `infrastructure`: workers lost in earlier attempts; those of this one are the row's `starts`.
+    `rules`: failures by the position of the rule with a limit of its own that decided about them.
+    """
 
     user: int = 0
     infrastructure: int = 0
     timeouts: int = 0
+    rules: tuple[int, ...] = ()
+
+    @property
+    def failures(self) -> int:
+        """Return how many attempts failed: what the back-off grows with."""
+        return self.user + self.timeouts + sum(self.rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +160,11 @@ class Outbox:
     attempt: int
     due_at: datetime
     expires_at: datetime
+
+    @property
+    def minute(self) -> int:
+        """Return the minute of the epoch that it is filed under: the one after it is due."""
+        return round(self.due_at.timestamp() * 1000) // 60_000 + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

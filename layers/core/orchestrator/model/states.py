@@ -49,7 +49,7 @@ FINAL_TASK_STATES = frozenset(
 
 
 class Outcome(StrEnum):
-    """How one run of a task ended, as the worker saw it."""
+    """How one run of a task ended, as the worker saw it; the control plane says worker_lost and interrupted."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -58,6 +58,7 @@ class Outcome(StrEnum):
     CRASHED = "crashed"
     BAD_RESULT = "bad_result"
     WORKER_LOST = "worker_lost"
+    INTERRUPTED = "interrupted"
     CANCELLED = "cancelled"
 
 

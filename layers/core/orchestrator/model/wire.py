@@ -26,6 +26,7 @@ Gen = Annotated[int, Field(ge=1)]
 WorkerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 MessageId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 ReceiveCount = Annotated[int, Field(ge=1)]
+Interruptions = Annotated[int, Field(ge=0)]
 
 
 class Wire(BaseModel):
@@ -76,6 +77,7 @@ class TaskMessage(_TaskSet):
     """The body of an SQS message: one slot's work, its tasks run in order.
 
     `inputs` has one entry a task, in ascending index; with neither inputs nor inputs_ref there are none.
+    `interruptions`: how often shutdowns have interrupted this attempt; absent where none has.
     """
 
     v: Literal[1] = 1
@@ -83,13 +85,18 @@ class TaskMessage(_TaskSet):
     timeout_seconds: float
     inputs: list[JsonValue] | None = None
     inputs_ref: InputsRef | None = None
+    interruptions: Interruptions = 0
 
 
 class ClaimMessage(_TaskSet):
-    """A received message, as the claim names it."""
+    """A received message, as the claim names it.
+
+    `begins` false asks only whether anything of it is left to run: no start is counted.
+    """
 
     message_id: MessageId
     receive_count: ReceiveCount
+    begins: bool = True
 
 
 class ClaimIn(Wire):
@@ -163,11 +170,13 @@ class Unstarted(_TaskSet):
     """Tasks of a message that the worker gives back; `interrupted` had begun and are refunded their start.
 
     `split`: send them again as single tasks (the message was slow), not as one message (draining).
+    `interruptions` is the message's number.
     """
 
     message_id: MessageId
     receive_count: ReceiveCount
     interrupted: list[Index] = []
+    interruptions: Interruptions = 0
     split: bool = False
 
 

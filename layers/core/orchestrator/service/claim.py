@@ -8,14 +8,15 @@ from typing import Literal
 from orchestrator.model.items import Job, TaskRow
 from orchestrator.model.progress import SET_OF_STATE, SetName
 from orchestrator.model.states import Outcome
-from orchestrator.model.wire import ClaimIn, ClaimMessage, ClaimOut, JobInfo, Report, Run, TaskError
-from orchestrator.policy import INFRASTRUCTURE_BUDGET
+from orchestrator.model.wire import ClaimIn, ClaimMessage, ClaimOut, JobInfo, Run
+from orchestrator.policy import Policy
 from orchestrator.service.commit import commit_outcomes, expiry
 from orchestrator.service.giveback import start_key
 from orchestrator.service.inputs import load_parameters
-from orchestrator.service.messages import send_again
+from orchestrator.service.messages import Again, send_again
 from orchestrator.service.ports import Deps
 from orchestrator.service.settle import Settling, settle
+from orchestrator.service.unfinished import worker_lost
 
 _Verdict = Run | Literal["drop"]
 
@@ -57,6 +58,8 @@ def _verdict(
         return _split(deps, job, message, rest)
     if not rest:
         return "drop"
+    if not message.begins:
+        return Run(run=rest)
     return _start(deps, job, worker_id, message, rest[0])
 
 
@@ -77,9 +80,15 @@ def _heal(deps: Deps, job: Job, rows: Iterable[TaskRow]) -> None:
         commit_outcomes(deps, job, outcomes)
 
 
+def _verdict_of_reported(deps: Deps, job: Job, index: int) -> _Verdict:
+    rows = deps.store.get_tasks(job.job_id, [index])
+    _heal(deps, job, (row for row in rows.values() if row.gen == job.gen))
+    return "drop"
+
+
 def _split(deps: Deps, job: Job, message: ClaimMessage, rest: list[int]) -> _Verdict:
     """Send the rest as single tasks: a poison task must not blame its neighbours."""
-    send_again(deps, job, [([index], message.attempt, 0) for index in rest])
+    send_again(deps, job, [Again(indexes=[index], attempt=message.attempt) for index in rest])
     deps.store.add_given(message.message_id, frozenset(rest), expiry(deps))
     deps.journal.event(
         "message.split",
@@ -93,30 +102,14 @@ def _split(deps: Deps, job: Job, message: ClaimMessage, rest: list[int]) -> _Ver
 
 
 def _start(deps: Deps, job: Job, worker_id: str, message: ClaimMessage, index: int) -> _Verdict:
-    """Count one start of a single task; above the budget the task is held to kill its workers."""
+    """Count one start of a single task; at the limit the task is held to take its workers down."""
     key = start_key(message.message_id, message.receive_count)
     row = deps.store.add_start(job.job_id, index, message.gen, message.attempt, key, expiry(deps))
-    if row is None:
-        return "drop"
-    if len(row.starts) <= INFRASTRUCTURE_BUDGET:
+    if row is None:  # A report came since the row was read, and may have died after its row.
+        return _verdict_of_reported(deps, job, index)
+    losses = row.budgets.infrastructure + len(row.starts)
+    if losses < Policy.load(job.policy).retry.limit_of(Outcome.WORKER_LOST):
         return Run(run=[index])
-    lost = worker_lost(deps, job, index, message.attempt, f"{len(row.starts)} workers were lost")
+    lost = worker_lost(deps, job, index, message.attempt, losses)
     settle(deps, job, worker_id, [Settling(lost)])
     return "drop"
-
-
-def worker_lost(deps: Deps, job: Job, index: int, attempt: int, why: str) -> Report:
-    """Return the report that ends a task which takes its workers down."""
-    return Report(
-        job=job.job_id,
-        gen=job.gen,
-        index=index,
-        attempt=attempt,
-        run_id=deps.new_id(),
-        outcome=Outcome.WORKER_LOST,
-        error=TaskError(
-            type="WorkerLost",
-            message=f"{why} while running this task; it is not tried again",
-            retryable=False,
-        ),
-    )

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from orchestrator.errors import Conflict
-from orchestrator.model.ids import NODE_SIZE, leaf_of, node_of, offset_of
+from orchestrator.errors import Conflict, cut
 from orchestrator.model.items import Job, Role
-from orchestrator.model.progress import Leaf, Root
+from orchestrator.model.progress import Root
 from orchestrator.model.states import (
     FINAL_JOB_STATES,
     JobEvent,
     JobState,
     StopReason,
-    TaskState,
     state_after,
 )
 from orchestrator.policy import Policy
 from orchestrator.service.access import Caller, own_job, require
+from orchestrator.service.choose import choose_tasks
 from orchestrator.service.commit import expiry, stop_job
 from orchestrator.service.ports import Deps, JobGuard
 from orchestrator.service.selection import put_selection
 from orchestrator.service.submit import FIRST_CHECK, reserve_key
 from orchestrator.service.views import JobOut, job_view
 from orchestrator.spec import RetryJobIn
-
-_NOT_SUCCEEDED = (TaskState.FAILED, TaskState.CANCELLED, TaskState.SKIPPED)
 
 
 def cancel_job(deps: Deps, caller: Caller, job_id: str) -> JobOut:
@@ -49,23 +46,25 @@ def retry_job(
     idempotency_key: str | None,
     request_id: str,
 ) -> JobOut:
-    """Reopen a final job for the tasks that did not succeed (or those of them that are listed).
+    """Reopen a final job for tasks that did not succeed: all, the FAILED, those listed, or by error type.
 
-    Raises Forbidden, NotFound, Conflict (not final, nothing to retry), IdempotencyConflict.
+    Raises Forbidden, NotFound, Conflict (not final, nothing to retry), IdempotencyConflict, InvalidField.
     """
     require(caller, Role.SUBMITTER)
     job, root = own_job(deps, caller, job_id)
     if idempotency_key is not None:
-        text = f"retry {job_id} {body.model_dump_json()}"
+        text = f"retry {job_id} {body.model_dump_json(exclude_none=True)}"
         idem = reserve_key(deps, caller, idempotency_key, text, job_id, from_gen=job.gen)
         if idem.from_gen < job.gen:
-            return job_view(job, root, deps.now())
+            return _retried_before(deps, job, root)
     if not job.state.final:
         raise Conflict(f"the job is {job.state}", action="Retry it when it has ended.")
-    chosen = _choose(deps, job, root, body)
+    chosen = choose_tasks(deps, job, root, body)
     if not chosen:
-        raise Conflict("no task is to be retried", action="Only tasks that did not succeed can be.")
+        raise _nothing_to_retry(body)
     reopened = _reopen(deps, job, chosen)
+    if reopened is None and idempotency_key is not None:
+        return _retried_before(deps, *own_job(deps, caller, job_id))
     if reopened is None:
         raise Conflict("the job was retried by another request", action="Read the job again.")
     deps.journal.event(
@@ -80,28 +79,23 @@ def retry_job(
     return job_view(reopened, root, deps.now())
 
 
-def _choose(deps: Deps, job: Job, root: Root, body: RetryJobIn) -> list[int]:
-    """Return the ascending indexes of what is asked for and did not succeed."""
-    total = job.total or 0
-    if body.indexes is not None:
-        asked = sorted({index for index in body.indexes if index < total})
-        nodes = {node_of(index) for index in asked}
-    else:
-        nodes = {n for n in root.nodes if root.node_tally(n).finals > root.node_tally(n).ok}
-        asked = [
-            i for n in sorted(nodes) for i in range(n * NODE_SIZE, min((n + 1) * NODE_SIZE, total))
-        ]
-    leaves = {
-        number: leaf
-        for node in sorted(nodes)
-        for number, leaf in deps.store.get_node_leaves(job.job_id, node).items()
-    }
-    return [index for index in asked if _may_retry(leaves, index)]
+def _retried_before(deps: Deps, job: Job, root: Root) -> JobOut:
+    """Answer a repeated request, whose first copy may have died before it started the execution."""
+    if job.state is JobState.CREATED:
+        deps.machine.start(job.job_id, job.gen, job.exec)
+    return job_view(job, root, deps.now())
 
 
-def _may_retry(leaves: dict[int, Leaf], index: int) -> bool:
-    leaf = leaves.get(leaf_of(index))
-    return leaf is not None and leaf.state(offset_of(index)) in _NOT_SUCCEEDED
+def _nothing_to_retry(body: RetryJobIn) -> Conflict:
+    if body.error_types is not None:
+        why = f"no FAILED task's last error is {' or '.join(body.error_types)}"
+        return Conflict(
+            cut(why, 200), action="Compare with `error.type` of the job's FAILED tasks."
+        )
+    if body.tasks == "failed":
+        action = 'Send {"tasks": "not_succeeded"} to take CANCELLED and SKIPPED tasks too.'
+        return Conflict("no task is FAILED", action=action)
+    return Conflict("no task is to be retried", action="Only tasks that did not succeed can be.")
 
 
 def _reopen(deps: Deps, job: Job, chosen: list[int]) -> Job | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from orchestrator.model.wire import TaskMessage
-from orchestrator.service.claim import worker_lost
 from orchestrator.service.ports import Deps
 from orchestrator.service.settle import Settling, settle
+from orchestrator.service.unfinished import dead
 
 WORKER = "dead-letters"
 
@@ -18,7 +18,9 @@ def dead_letter(deps: Deps, message_id: str, body: str) -> None:
     try:
         message = TaskMessage.model_validate_json(body)
     except ValidationError:
-        deps.results.put(f"dead-letters/{message_id}", body.encode(), "text/plain")
+        deps.results.put(
+            f"dead-letters/{message_id}", body.encode(errors="backslashreplace"), "text/plain"
+        )
         deps.journal.event("dead_letter.unreadable", message_id=message_id, bytes=len(body))
         deps.journal.count("DeadLettersUnreadable")
         return
@@ -35,6 +37,5 @@ def dead_letter(deps: Deps, message_id: str, body: str) -> None:
     )
     if job is None or job.gen != message.gen:
         return
-    why = "the queue gave this message up after many deliveries: workers were lost"
-    reports = [worker_lost(deps, job, index, message.attempt, why) for index in own]
+    reports = [dead(deps, job, index, message.attempt) for index in own]
     settle(deps, job, WORKER, [Settling(report) for report in reports])

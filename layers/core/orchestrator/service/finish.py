@@ -199,7 +199,12 @@ def _set_final(deps: Deps, job: Job, event: JobEvent, counts: Counts, ref: str) 
     now, state = deps.now(), state_after(event)
     reason = job.state_reason
     if reason is None and event is JobEvent.FINISHED_FAILED:
-        reason = f"{counts.failed} of {job.total} tasks failed, more than are tolerated"
+        left = counts.cancelled + counts.skipped
+        reason = (
+            f"{left} of {job.total} tasks were stopped earlier and not retried"
+            if left
+            else f"{counts.failed} of {job.total} tasks failed, more than are tolerated"
+        )
     done = deps.store.update_job(
         job.job_id,
         JobGuard(gen=job.gen, states=ACTIVE_JOB_STATES),

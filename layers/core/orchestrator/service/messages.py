@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
@@ -60,7 +61,8 @@ def _message(
 
 
 def _outgoing(message: TaskMessage, delay_seconds: int) -> Outgoing:
-    body = message.model_dump_json(exclude_none=True)
+    exclude = None if message.interruptions else {"interruptions"}
+    body = message.model_dump_json(exclude_none=True, exclude=exclude)
     return Outgoing(body=body, group=message.job, delay_seconds=delay_seconds)
 
 
@@ -76,15 +78,30 @@ def send_tasks(deps: Deps, job: Job, attempts: Mapping[int, int], per_message: i
     )
 
 
-def send_again(deps: Deps, job: Job, tasks: Iterable[tuple[Sequence[int], int, int]]) -> None:
-    """Send (indexes, attempt, delay in seconds) as one message each, inputs by reference. Raises SendFailed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """Tasks of one leaf and attempt that travel once more, in one message, after a delay (900 s at most)."""
+
+    indexes: Sequence[int]
+    attempt: int
+    delay_seconds: int = 0
+    interruptions: int = 0
+
+
+def send_again(deps: Deps, job: Job, messages: Iterable[Again]) -> None:
+    """Send tasks that were sent before, inputs by reference. Raises SendFailed.
 
     Such tasks are few: a reference saves the control plane from reading their inputs once more.
     """
     plan = load_plan(deps, job)
     deps.queue.send(
         [
-            _outgoing(_message(job, plan, list(indexes), attempt, None), delay)
-            for indexes, attempt, delay in tasks
+            _outgoing(
+                _message(job, plan, list(again.indexes), again.attempt, None).model_copy(
+                    update={"interruptions": again.interruptions}
+                ),
+                again.delay_seconds,
+            )
+            for again in messages
         ]
     )

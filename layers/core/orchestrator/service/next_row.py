@@ -29,7 +29,7 @@ def next_row(
         policy,
         report.outcome,
         report.error,
-        row.budgets if row is not None else Budgets(),
+        _used_up(row),
         now=now,
         deadline_at=job.deadline_at,
         random=random,
@@ -52,6 +52,14 @@ def next_row(
         return ended
     inline = None if report.result is None else encode_json(report.result).decode()
     return replace(ended, state=TaskState.SUCCEEDED, result=inline, result_ref=report.result_ref)
+
+
+def _used_up(row: TaskRow | None) -> Budgets:
+    """Return the budgets before this report: each start of a row was preceded by the loss of a worker."""
+    if row is None:
+        return Budgets()
+    losses = row.budgets.infrastructure + len(row.starts)
+    return replace(row.budgets, infrastructure=losses)
 
 
 def _attempt_end(report: Report, worker_id: str, now: datetime) -> AttemptEnd:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.errors import Superseded
 from orchestrator.model.items import Job
-from orchestrator.model.states import JobEvent, state_after, states_before
+from orchestrator.model.states import ACTIVE_JOB_STATES, JobEvent, state_after, states_before
 from orchestrator.service.commit import expiry
 from orchestrator.service.inputs import plan_key, put_part, spec_key
 from orchestrator.service.ports import Deps, JobGuard
@@ -61,16 +61,16 @@ def _write_plan(deps: Deps, job_id: str) -> Plan:
 
 
 def _planned(deps: Deps, job: Job, plan: Plan) -> Job:
-    """Set total in any state, and ENQUEUING where the job was CREATED."""
+    """Set total in any state but a final one, and ENQUEUING where the job was CREATED."""
     known = deps.store.update_job(
         job.job_id,
-        JobGuard(gen=job.gen),
+        JobGuard(gen=job.gen, states=ACTIVE_JOB_STATES),
         total=plan.total,
         plan_ref=plan_key(job.job_id),
         expires_at=expiry(deps),
     )
     if known is None:
-        raise Superseded(f"{job.job_id} was retried meanwhile")
+        raise Superseded(f"{job.job_id} has ended or was retried meanwhile")
     moved = deps.store.update_job(
         job.job_id,
         JobGuard(gen=job.gen, states=states_before(JobEvent.PLANNED)),

@@ -21,7 +21,7 @@ def complete(deps: Deps, body: CompleteIn) -> CompleteOut:
     for job_id, members in by_job.items():
         for wave in _waves(members):
             settle(deps, deps.store.get_job(job_id), body.worker_id, wave)
-    given = {item.message_id: give_back(deps, item) for item in body.unstarted}
+    given = {item.message_id: give_back(deps, item, body.worker_id) for item in body.unstarted}
     statuses = [settling.status or "stale" for settling in settlings]
     return CompleteOut(reports=statuses, unstarted=given)
 

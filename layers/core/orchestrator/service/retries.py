@@ -8,7 +8,7 @@ from math import ceil
 from orchestrator.errors import SendFailed
 from orchestrator.model.items import Job, Outbox, TaskRow
 from orchestrator.service.commit import expiry
-from orchestrator.service.messages import send_again
+from orchestrator.service.messages import Again, send_again
 from orchestrator.service.ports import Deps
 
 DELAY_MAX_SECONDS = 900
@@ -39,7 +39,14 @@ def send_retries(deps: Deps, job: Job, rows: Iterable[TaskRow]) -> list[Outbox]:
     if not soon:
         return []
     try:
-        send_again(deps, job, [([row.index], row.attempt, delay) for row, delay in soon])
+        send_again(
+            deps,
+            job,
+            [
+                Again(indexes=[row.index], attempt=row.attempt, delay_seconds=delay)
+                for row, delay in soon
+            ],
+        )
     except SendFailed as error:
         deps.journal.event("retries.unsent", job_id=job.job_id, count=len(soon), error=str(error))
         return []

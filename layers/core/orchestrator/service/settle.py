@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.model.items import Absent, At, Job, Outbox, TaskRow, TaskWrite
 from orchestrator.model.progress import SET_OF_STATE, SetName
-from orchestrator.model.states import TaskState
+from orchestrator.model.states import JobState, Outcome, TaskState
 from orchestrator.model.wire import RESULT_INLINE_MAX_BYTES, Report, ReportStatus
 from orchestrator.policy import Policy
 from orchestrator.service.commit import commit_outcomes, expiry
@@ -57,6 +57,8 @@ def _refusal(job: Job | None, report: Report) -> ReportStatus | None:
         return "stale"
     if job.state.final:
         return "closed"
+    if job.state is JobState.STOPPING and report.outcome is Outcome.CANCELLED:
+        return "closed"  # No failure: it ends as the rest does, when its leaf is closed.
     prefix = f"tasks/{report.job}/{report.gen}/{report.index}/{report.run_id}"
     if report.result_ref is not None and not report.result_ref.startswith(prefix):
         return "invalid"
@@ -159,7 +161,16 @@ def _finish_retries(deps: Deps, job: Job, settlings: Iterable[Settling]) -> None
         item.outbox
         for item in settlings
         if item.outbox is not None
-        and (item.row is None or item.row.due_at != item.outbox.due_at or item.status == "closed")
+        and (item.status == "closed" or _is_needless(item.outbox, item.row))
     ]
     if sent or needless:
         deps.store.delete_outbox([*sent, *needless])
+
+
+def _is_needless(mine: Outbox, row: TaskRow | None) -> bool:
+    """Tell whether an outbox item is not the row's own: two runs of an attempt may be due in one minute,
+    and then share an item.
+    """
+    if row is None or row.due_at is None:
+        return True
+    return replace(mine, due_at=row.due_at).minute != mine.minute

@@ -59,11 +59,13 @@ def _check(deps: Deps, job_id: str) -> int:
     interval = min(CHECK_SECONDS * 2**job.checks, CHECK_MAX_SECONDS)
     moved = root.pushed_at is not None and now - root.pushed_at < timedelta(seconds=interval)
     checks = 0 if moved else job.checks + 1
-    wait = min(CHECK_SECONDS * 2**checks, CHECK_MAX_SECONDS)
+    next_check_at = now + timedelta(seconds=min(CHECK_SECONDS * 2**checks, CHECK_MAX_SECONDS))
+    if job.deadline_at is not None and job.deadline_at > now:
+        next_check_at = min(next_check_at, job.deadline_at)
     mine = deps.store.update_job(
         job_id,
         JobGuard(gen=job.gen, states=ACTIVE_JOB_STATES, next_check_at=job.next_check_at),
-        next_check_at=now + timedelta(seconds=wait),
+        next_check_at=next_check_at,
         checks=min(checks, 10),
     )
     if mine is None:

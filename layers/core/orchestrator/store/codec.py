@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import from_json
+
 from orchestrator.model.ids import leaf_of, node_of_leaf
 from orchestrator.model.items import AttemptEnd, Budgets, Job, Outbox, Stop, TaskRow
 from orchestrator.model.progress import Counts, Leaf, Node, Root
@@ -51,9 +53,8 @@ def outbox_key(item: Outbox) -> tuple[str, str]:
 
     The minute is that of the time as a row keeps it, so that an item made from the row has the same key.
     """
-    minute = millis(item.due_at) // 60_000 + 1
     name = f"{item.job_id}#{item.gen}#{item.kind}#{item.start}#{item.stop}#{item.attempt}"
-    return f"D#{minute}#{shard_of(name, OUTBOX_SHARDS)}", name
+    return f"D#{item.minute}#{shard_of(name, OUTBOX_SHARDS)}", name
 
 
 def millis(value: datetime) -> int:
@@ -226,8 +227,8 @@ def task_raw(row: TaskRow) -> RawItem:
         raw["l"] = {"S": _json(_pack_end(row.last))}
     if row.starts:
         raw["st"] = {"SS": sorted(row.starts)}
-    if any(budgets := [row.budgets.user, row.budgets.infrastructure, row.budgets.timeouts]):
-        raw["b"] = {"S": _json(budgets)}
+    if row.budgets != Budgets():
+        raw["b"] = {"S": _json(_pack_budgets(row.budgets))}
     if row.history:
         raw["h"] = {"S": _json([_pack_end(end) for end in row.history])}
     if row.result is not None:
@@ -237,14 +238,19 @@ def task_raw(row: TaskRow) -> RawItem:
     return raw
 
 
+def _pack_budgets(budgets: Budgets) -> list[Any]:
+    packed: list[Any] = [budgets.user, budgets.infrastructure, budgets.timeouts]
+    return [*packed, budgets.rules] if budgets.rules else packed
+
+
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def task_value(raw: RawItem) -> TaskRow:
     """Return a task's row as a value."""
-    user, infrastructure, timeouts = json.loads(raw["b"]["S"]) if "b" in raw else (0, 0, 0)
-    history = json.loads(raw["h"]["S"]) if "h" in raw else ()
+    user, infrastructure, timeouts, *rules = from_json(raw["b"]["S"]) if "b" in raw else (0, 0, 0)
+    history = from_json(raw["h"]["S"]) if "h" in raw else ()
     return TaskRow(
         job_id=raw["pk"]["S"].split("#")[1],
         index=int(raw["sk"]["S"]),
@@ -253,9 +259,14 @@ def task_value(raw: RawItem) -> TaskRow:
         attempt=int(raw["a"]["N"]),
         expires_at=datetime.fromtimestamp(int(raw["expires_at"]["N"]), UTC),
         due_at=_moment(raw, "d"),
-        last=_end_value(json.loads(raw["l"]["S"])) if "l" in raw else None,
+        last=_end_value(from_json(raw["l"]["S"])) if "l" in raw else None,
         starts=frozenset(raw["st"]["SS"]) if "st" in raw else frozenset(),
-        budgets=Budgets(user=user, infrastructure=infrastructure, timeouts=timeouts),
+        budgets=Budgets(
+            user=user,
+            infrastructure=infrastructure,
+            timeouts=timeouts,
+            rules=tuple(rules[0]) if rules else (),
+        ),
         history=tuple(map(_end_value, history)),
         result=raw["r"]["S"] if "r" in raw else None,
         result_ref=raw["rr"]["S"] if "rr" in raw else None,

@@ -221,7 +221,7 @@ class _AsSent(JSONParser):
     Binary values and timestamps alone need the shapes, and no item or answer used here has any.
     """
 
-    def _handle_json_body(self, raw_body: bytes, shape: object) -> object:
+    def _handle_json_body(self, raw_body: bytes, shape: object) -> object:  # noqa: ARG002
         return from_json(raw_body) if raw_body else {}
 
 

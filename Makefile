@@ -1,5 +1,5 @@
 # Needs git, make and Python 3; everything else is put under .local/ (an own Python 3.13 too, if need be).
-# DATA, PORT, WORKERS and HANDLERS reach the commands through the environment, where no shell reads them.
+# DATA, PORT, WORKERS, HANDLERS, FAULTS, SEEDS and TASKS reach the commands through the environment, where no shell reads them.
 PYTHON ?= python3
 
 # Each recipe is one command that replaces its shell, so that it gets make's signals itself.
@@ -12,10 +12,10 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup stack-setup dev-setup demo up down status logs test lint format bench openapi docs locks clean
+.PHONY: help setup stack-setup dev-setup demo up down status logs test lint format bench chaos mutants openapi docs locks clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
 
 setup: stack-setup dev-setup ## make all environments under .local/
 
@@ -28,7 +28,7 @@ dev-setup:
 demo: stack-setup ## profile 757 real files, end to end, and leave nothing behind (DATA=folder, WORKERS=n)
 	@$(RUN) demo
 
-up: stack-setup ## start a stack and leave it running (PORT=n, WORKERS=n, HANDLERS=paths)
+up: stack-setup ## start a stack and leave it running (PORT=n, WORKERS=n, HANDLERS=paths, FAULTS=what goes wrong)
 	@$(RUN) up
 
 down: stack-setup ## end the stack that runs
@@ -51,6 +51,12 @@ format: dev-setup ## format the code
 
 bench: dev-setup ## measure, floors printed beside
 	@$(CHECK) bench
+
+chaos: dev-setup ## 10,000 tasks under all faults at once, three seeds (SEEDS="1 2 3", TASKS=n)
+	@$(CHECK) chaos
+
+mutants: dev-setup ## take each safeguard out in turn: some test must fail (MUTANTS="words of names")
+	@$(CHECK) mutants $(MUTANTS)
 
 openapi: dev-setup ## write docs/openapi.json from the code
 	@$(CHECK) openapi

@@ -8,6 +8,7 @@ import sys
 
 from local import control, demo, interrupt, logs
 from local.errors import LocalError
+from local.faults import knobs
 from local.launch import Options
 
 
@@ -33,6 +34,7 @@ def options(chosen: argparse.Namespace) -> Options:
         port=_number(chosen, "port", 65535),
         workers=_number(chosen, "workers", 64) or 2,
         handlers=_text(chosen, "handlers"),
+        faults=knobs.parse(_text(chosen, "faults") if hasattr(chosen, "faults") else ""),
     )
 
 
@@ -47,6 +49,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         command.add_argument("--port", help="of the emulator, else PORT, else a free one")
         command.add_argument("--workers", help="how many, else WORKERS, else 2")
         command.add_argument("--handlers", help="modules or paths, comma separated, else HANDLERS")
+    commands.choices["up"].add_argument("--faults", help="what goes wrong, else FAULTS")
     command.add_argument("--data", help="folder of the files to profile, else DATA")
     return parser.parse_args(arguments)
 

@@ -48,6 +48,8 @@ def steps(command: str, arguments: Sequence[str]) -> dict[str, Sequence[str]]:
         "test": {**({} if arguments else LINT), "pytest": (*_PYTEST, *arguments)},
         "format": {"ruff format": (_PYTHON, "-m", "ruff", "format")},
         "bench": {"bench": (_PYTHON, "-m", "tests.bench", *arguments)},
+        "chaos": {"chaos": (_PYTHON, "-m", "tests.chaos", *arguments)},
+        "mutants": {"mutants": (_PYTHON, "-m", "tests.mutants", *arguments)},
         "openapi": {"openapi": (_PYTHON, "-m", "jobs_api.openapi", "docs/openapi.json")},
         "docs": {"states": (_PYTHON, "-m", "local.states_page")},
     }

@@ -6,10 +6,12 @@ import fcntl
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from local import api, launch, stack
 from local.emulator import healthy
 from local.errors import LocalError
+from local.faults import ledger, setting
 from local.paths import LOCAL, STACK_FILE, remove
 from local.phases import Phases
 from local.processes import alive, port_is_free, stop_groups
@@ -84,11 +86,12 @@ def up(options: launch.Options) -> int:
 def _start(options: launch.Options) -> stack.Running:
     """Start a stack that outlives this command, on the usual port if nobody has it."""
     if options.port is None and port_is_free(_USUAL_PORT):
-        options = launch.Options(_USUAL_PORT, options.workers, options.handlers, options.auth)
+        options = replace(options, port=_USUAL_PORT)
     phases = Phases()
     with Scope() as scope, launch.threads(scope) as pool:
         started = pool.submit(launch.launch, scope, phases, pool, options).result()
         pool.submit(launch.check_workers, started).result()
+        setting.begin(options.faults, started.folder)
         stack.write(started, STACK_FILE)
         scope.keep()
     return started
@@ -132,4 +135,6 @@ def status() -> int:
         parts[name] = alive(worker)
     for name, works in parts.items():
         print(f"{'runs ' if works else 'ENDED'}  {name}")
+    for kind, number in sorted(ledger.by_kind(setting.folder_of(running.folder)).items()):
+        print(f"fault  {kind}: {number:,} so far")
     return 0 if all(parts.values()) else 1

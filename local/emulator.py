@@ -58,7 +58,8 @@ def environment(port: int, folder: Path, *, auth: bool) -> dict[str, str]:
         "S3_DATA_DIR": str(folder / "s3"),
         "LANG": "C.UTF-8",
         "GATEWAY_PORT": str(port),
-        "BIND_HOST": "127.0.0.1",
+        # Pods of a cluster on this machine come from another address: BIND_HOST=0.0.0.0.
+        "BIND_HOST": os.environ.get("BIND_HOST") or "127.0.0.1",
         "AUTH": "true" if auth else "false",
         "LAMBDA_EXECUTOR": "local",
         # Listeners on fixed ports, which would clash with a second emulator or another program.

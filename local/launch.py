@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from local import api, aws, deploy, emulator, stack
 from local.errors import LocalError
+from local.faults import setting as fault_setting
+from local.faults.knobs import Faults
 from local.paths import ROOT, tail, venv_bin
 from local.phases import Phases
 from local.processes import Identity, alive
@@ -22,7 +24,7 @@ _STARTED_WITHIN_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a person may choose: PORT=, WORKERS=, HANDLERS= of the commands."""
+    """What a person may choose: PORT=, WORKERS=, HANDLERS=, FAULTS= of the commands."""
 
     port: int | None = None
     workers: int = 2
@@ -30,6 +32,7 @@ class Options:
     auth: bool = False
     hooks: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment of functions and workers: measuring and fault injection hang here."""
+    faults: Faults = field(default_factory=Faults)
 
 
 @contextmanager
@@ -76,6 +79,8 @@ def worker_environment(deployed: stack.Stack, options: Options) -> dict[str, str
         "RECEIVE_WAIT_SECONDS": "2",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
     }
+    if lease := os.environ.get("LEASE_SECONDS") or fault_setting.lease_seconds(options.faults):
+        env["LEASE_SECONDS"] = lease
     hooks = dict(options.hooks)
     if "PYTHONPATH" in hooks:
         hooks["PYTHONPATH"] += os.pathsep + env["PYTHONPATH"]
@@ -89,10 +94,11 @@ def start_workers(
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
     env = worker_environment(deployed, options) | {"TMPDIR": str(temporary)}
+    python = venv_bin("local") / "python"
     return tuple(
         scope.spawn(
-            [venv_bin("local") / "python", "-m", "worker"],
-            env=env,
+            [python, "-m", *fault_setting.worker_command(options.faults)],
+            env=env | fault_setting.stopper(options.faults, number, deployed.state_machine_arn),
             cwd=ROOT,
             log=folder / f"worker-{number}.log",
         )
@@ -132,8 +138,14 @@ def _deploy(
 def launch(
     scope: Scope, phases: Phases, pool: ThreadPoolExecutor, options: Options
 ) -> stack.Running:
-    """Start a whole stack and return it; raises LocalError. Runs in a thread of the pool."""
+    """Start a whole stack and return it; raises LocalError. Runs in a thread of the pool.
+
+    Its faults wait until they are armed: a stack that is being started is none of their business.
+    """
     folder = scope.folder("stack")
+    options = replace(
+        options, hooks=fault_setting.hooks(options.faults, folder) | dict(options.hooks)
+    )
     running, outputs = _deploy(scope, phases, pool, options, folder)
     deployed = stack.of_outputs(outputs, running.endpoint_url, api_key="")
     with phases.phase("make an API key"):

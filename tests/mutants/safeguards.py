@@ -1,0 +1,450 @@
+"""The safeguards of the protocol, each with what it is without."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+_CORE = "layers/core/orchestrator"
+_SERVICE = ("tests/unit/service", "tests/property/protocol")
+_STORE = ("tests/integration", "-k", "not emulator")
+_AWS = ("tests/unit/test_aws_clients.py", "tests/unit/store")
+
+
+def _service(name: str, module: str, old: str, new: str) -> Mutant:
+    return Mutant(name, f"{_CORE}/service/{module}.py", old, new, _SERVICE)
+
+
+def _store(name: str, module: str, old: str, new: str) -> Mutant:
+    return Mutant(name, f"{_CORE}/store/{module}.py", old, new, _STORE)
+
+
+_REPORTS = [
+    _service(
+        "a report of another attempt is not stale",
+        "settle",
+        "stale = row.gen != job.gen or row.attempt != report.attempt or row.state.final",
+        "stale = row.gen != job.gen or row.state.final",
+    ),
+    _service(
+        "a report of another generation is not stale",
+        "settle",
+        "if job is None or report.gen != job.gen or report.index",
+        "if job is None or report.index",
+    ),
+    _service(
+        "own outcome without the row's generation",
+        "settle",
+        "elif row.gen == job.gen and row.last is not None",
+        "elif row.last is not None",
+    ),
+    _service(
+        "an absent row takes any attempt",
+        "settle",
+        "stale = report.attempt != 1 or job.gen != 1",
+        "stale = False",
+    ),
+    _service(
+        "a report of a final job goes on",
+        "settle",
+        '    if job.state.final:\n        return "closed"\n',
+        "",
+    ),
+    _service(
+        "the row is written before its outbox item",
+        "settle",
+        "        _put_outbox(deps, job, waiting)\n"
+        "        answers = deps.store.write_tasks([_write_of(item) for item in waiting])\n",
+        "        answers = deps.store.write_tasks([_write_of(item) for item in waiting])\n"
+        "        _put_outbox(deps, job, waiting)\n",
+    ),
+    _service(
+        "a repeated report stops at its row",
+        "settle",
+        "item.report.index: _set_of(item.row) for item in open_ones if item.row is not None",
+        "item.report.index: _set_of(item.row)\n"
+        "        for item in open_ones\n"
+        "        if item.row is not None and item.row is item.wanted",
+    ),
+    _service(
+        "failed sends of retries lose their outbox items",
+        "retries",
+        "count=len(soon), error=str(error))\n        return []",
+        "count=len(soon), error=str(error))",
+    ),
+]
+
+_PROGRESS = [
+    _service(
+        "the throttle holds back a complete node",
+        "commit",
+        "if tally.finals == size or tally.failed > root.node_tally(number).failed:",
+        "if tally.failed > root.node_tally(number).failed:",
+    ),
+    _service(
+        "the throttle holds back failures",
+        "commit",
+        "if tally.finals == size or tally.failed > root.node_tally(number).failed:",
+        "if tally.finals == size:",
+    ),
+    _service(
+        "touched nodes are not pushed again",
+        "commit",
+        "        root = put_node_in_root(deps, job, number, node)\n"
+        "    if root is not None:\n        judge_job",
+        "        pass\n    if root is not None:\n        judge_job",
+    ),
+    _service(
+        "the token is sent for another generation",
+        "commit",
+        "if job is None or job.gen != gen or job.state is not JobState.PROCESSING:",
+        "if job is None or job.state is not JobState.PROCESSING:",
+    ),
+    _service(
+        "the token is sent outside of PROCESSING",
+        "commit",
+        "if job is None or job.gen != gen or job.state is not JobState.PROCESSING:",
+        "if job is None or job.gen != gen:",
+    ),
+    _service(
+        "a job's stop does not wake its monitor",
+        "commit",
+        "reason=reason, by=by\n        )\n        send_token(deps, job)",
+        "reason=reason, by=by\n        )",
+    ),
+]
+
+_MACHINE = [
+    _service(
+        "the monitor keeps its token without asking the execution",
+        "monitor",
+        "guard = JobGuard(gen=gen, exec=exec, states=frozenset({job.state}))",
+        "guard = JobGuard(gen=gen, states=frozenset({job.state}))",
+    ),
+    _service(
+        "the monitor does not look whether the work is done",
+        "monitor",
+        "if job.state is JobState.STOPPING or complete:",
+        "if job.state is JobState.STOPPING:",
+    ),
+    _service(
+        "the monitor of a stopping job waits",
+        "monitor",
+        "if job.state is JobState.STOPPING or complete:",
+        "if complete:",
+    ),
+    _service(
+        "the cursor is advanced before the outbox",
+        "enqueue",
+        "    deps.store.put_outbox([item])\n    moved",
+        "    moved",
+    ),
+    _service(
+        "the cursor moves from anywhere",
+        "enqueue",
+        "JobGuard(gen=job.gen, cursor=job.cursor, states=allowed)",
+        "JobGuard(gen=job.gen, states=allowed)",
+    ),
+    _service(
+        "the cursor moves in any generation",
+        "enqueue",
+        "JobGuard(gen=job.gen, cursor=job.cursor, states=allowed)",
+        "JobGuard(cursor=job.cursor, states=allowed)",
+    ),
+    _service(
+        "a lost cursor takes the winner's outbox item away",
+        "enqueue",
+        "    if moved is None:\n        return None",
+        "    if moved is None:\n        deps.store.delete_outbox([item])\n        return None",
+    ),
+    _service(
+        "the outbox item goes before the send",
+        "enqueue",
+        "    send_range(deps, moved, item.start, item.stop, window)\n"
+        "    deps.store.delete_outbox([item])\n",
+        "    deps.store.delete_outbox([item])\n"
+        "    send_range(deps, moved, item.start, item.stop, window)\n",
+    ),
+    _service(
+        "enqueue runs before the leaves are open",
+        "enqueue",
+        "frozenset({JobState.PROCESSING} | ({JobState.ENQUEUING} if in_machine else set()))",
+        "frozenset({JobState.PROCESSING, JobState.ENQUEUING})",
+    ),
+    _service(
+        "leaves are reopened before their rows",
+        "create",
+        "    deps.store.write_tasks(writes)\n    by_leaf",
+        "    by_leaf",
+    ),
+    _service(
+        "a reopened leaf is not pushed",
+        "create",
+        "    if pushed is not None:\n        put_node_in_root(deps, job, node, pushed)\n",
+        "",
+    ),
+    _service(
+        "create goes on under STOPPING",
+        "create",
+        "if job.state is not JobState.STOPPING:",
+        "if job.state is not None:",
+    ),
+    _service(
+        "finish promotes rows of any generation",
+        "finish",
+        "own = row is not None and row.gen == leaf.gen",
+        "own = row is not None",
+    ),
+    _service(
+        "finish does not promote committed rows",
+        "finish",
+        "own = row is not None and row.gen == leaf.gen",
+        "own = False",
+    ),
+    _service(
+        "finish does not stamp closed leaves",
+        "finish",
+        "        if leaf.gen < job.gen:\n            stamped",
+        "        if False:\n            stamped",
+    ),
+    _service(
+        "the job's end does not ask for its generation",
+        "finish",
+        "JobGuard(gen=job.gen, states=ACTIVE_JOB_STATES),\n        state=state,",
+        "JobGuard(states=ACTIVE_JOB_STATES),\n        state=state,",
+    ),
+    _service(
+        "the job ends before all tasks are counted",
+        "finish",
+        "if tally.finals != total or lines != total:",
+        "if lines != total:",
+    ),
+    _service(
+        "an orchestration that fails leaves the job",
+        "sweep",
+        "if exhausted and job.state is not JobState.STOPPING:",
+        "if exhausted and job.state is None:",
+    ),
+]
+
+_DELIVERY = [
+    _service(
+        "a claim does not heal",
+        "claim",
+        "    if outcomes:\n        commit_outcomes(deps, job, outcomes)\n",
+        "",
+    ),
+    _service(
+        "a claim runs settled tasks again",
+        "claim",
+        "rest = [index for index in own if index not in settled]",
+        "rest = own",
+    ),
+    _service(
+        "a claim ignores what was given back",
+        "claim",
+        "own = [index for index in message.tasks() if index not in given]",
+        "own = message.tasks()",
+    ),
+    _service(
+        "a redelivered range is not split",
+        "claim",
+        "    if len(rest) > 1:\n        return _split(deps, job, message, rest)\n",
+        "    if len(rest) > 1:\n        return Run(run=rest)\n",
+    ),
+    _service(
+        "a split is noted before it is sent",
+        "claim",
+        "    send_again(deps, job, [Again(indexes=[index], attempt=message.attempt) "
+        "for index in rest])\n"
+        "    deps.store.add_given(message.message_id, frozenset(rest), expiry(deps))\n",
+        "    deps.store.add_given(message.message_id, frozenset(rest), expiry(deps))\n"
+        "    send_again(deps, job, [Again(indexes=[index], attempt=message.attempt) "
+        "for index in rest])\n",
+    ),
+    _service(
+        "starts have no limit",
+        "claim",
+        "if losses < Policy.load(job.policy).retry.limit_of(Outcome.WORKER_LOST):",
+        "if losses >= 0:",
+    ),
+    _service(
+        "starts are counted without the receive",
+        "giveback",
+        'return f"{message_id}#{receive_count}"',
+        "return message_id",
+    ),
+    _service(
+        "a give-back does not undo the claim's start",
+        "giveback",
+        "            deps.store.refund_start(item.job, index, item.gen, item.attempt, key)\n",
+        "            pass\n",
+    ),
+    _service(
+        "a give-back is not noted",
+        "giveback",
+        "    deps.store.add_given(item.message_id, frozenset(item.tasks()), expiry(deps))\n",
+        "",
+    ),
+    _service(
+        "interruptions have no limit",
+        "giveback",
+        "    too_often = times >= Policy",
+        "    too_often = times < 0 and times >= Policy",
+    ),
+    _service(
+        "dead letters ignore what was given back",
+        "dead_letters",
+        "own = [index for index in message.tasks() if index not in given]",
+        "own = message.tasks()",
+    ),
+    _service(
+        "dead letters of another generation are settled",
+        "dead_letters",
+        "if job is None or job.gen != message.gen:",
+        "if job is None:",
+    ),
+]
+
+_SWEEP = [
+    _service(
+        "the sweep does not send the token again",
+        "sweep",
+        "    if job.state is JobState.STOPPING:\n        send_token(deps, job)\n    elif",
+        "    if",
+    ),
+    _service(
+        "the sweep does not judge jobs",
+        "sweep",
+        "        judge_job(deps, job, root)\n",
+        "",
+    ),
+    _service(
+        "the sweep starts nothing",
+        "sweep",
+        "        deps.machine.start(job.job_id, job.gen, job.exec)\n"
+        '        deps.journal.event("job.started_by_sweep"',
+        '        deps.journal.event("job.started_by_sweep"',
+    ),
+    _service(
+        "a restart keeps the old execution's number",
+        "sweep",
+        "        exec=job.exec + 1,\n        token=None,",
+        "        token=None,",
+    ),
+    _service(
+        "one bad job stops the sweep",
+        "sweep",
+        '            set_aside(deps, "job", job_id, error)',
+        "            raise",
+    ),
+    _service(
+        "a due retry of another generation is sent",
+        "outbox",
+        "if job is None or job.gen != items[0].gen or job.state.final",
+        "if job is None or job.state.final",
+    ),
+    _service(
+        "a due retry of another attempt is sent",
+        "outbox",
+        "return (row.gen, row.attempt) == (item.gen, item.attempt) and row.due_at <= deps.now()",
+        "return row.due_at <= deps.now()",
+    ),
+    _service(
+        "a retry whose row is behind is dropped",
+        "outbox",
+        "return row is None or (row.gen == item.gen and row.attempt < item.attempt)",
+        "return False",
+    ),
+    _service(
+        "a repeated retry request is another retry",
+        "control",
+        "        if idem.from_gen < job.gen:\n",
+        "        if idem.from_gen < 0:\n",
+    ),
+    _service(
+        "a job is reopened from any generation",
+        "control",
+        "JobGuard(gen=job.gen, states=FINAL_JOB_STATES)",
+        "JobGuard(states=FINAL_JOB_STATES)",
+    ),
+]
+
+_CONDITIONS = [
+    _store(
+        "rows without the attempt's condition",
+        "tasks",
+        "same = (model.gen == expect.gen) & (model.attempt == expect.attempt)",
+        "same = model.gen == expect.gen",
+    ),
+    _store(
+        "rows without the generation's condition",
+        "tasks",
+        "same = (model.gen == expect.gen) & (model.attempt == expect.attempt)",
+        "same = model.attempt == expect.attempt",
+    ),
+    _store(
+        "final rows are written over",
+        "tasks",
+        "condition: Condition = same & model.state.is_in(*_OPEN_STATES)",
+        "condition: Condition = same",
+    ),
+    _store(
+        "a closed leaf takes reports",
+        "progress",
+        "actions, mine & model.closed.does_not_exist(), expires_at)\n\n    def reopen_leaf",
+        "actions, mine, expires_at)\n\n    def reopen_leaf",
+    ),
+    _store(
+        "a leaf takes reports of any generation",
+        "progress",
+        "mine = model.gen == gen\n",
+        "mine = model.gen.exists()\n",
+    ),
+    _store(
+        "a leaf is reopened twice",
+        "progress",
+        '(model.gen < gen) & (model.closed == "done")',
+        'model.closed == "done"',
+    ),
+    _store(
+        "a leaf is closed without its generation",
+        "progress",
+        '(model.closed == "closing") & (model.gen == gen)',
+        'model.closed == "closing"',
+    ),
+    _store(
+        "a node takes older counts",
+        "progress",
+        "field.does_not_exist() | (field < packed)",
+        "field.does_not_exist() | (field > 0)",
+    ),
+    _store(
+        "the job's cursor has no condition",
+        "jobs",
+        "            condition &= model.cursor == guard.cursor\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "refused entries of a batch are not sent again",
+        f"{_CORE}/aws.py",
+        "waiting = {number: waiting[number] for number in failed}",
+        "waiting = {}",
+        _AWS,
+    ),
+    Mutant(
+        "unprocessed items are left",
+        f"{_CORE}/store/requests.py",
+        '        left: list[dict[str, Any]] = answer.get("UnprocessedItems", {}).get(table, [])\n',
+        "        left: list[dict[str, Any]] = []\n",
+        _AWS,
+    ),
+    Mutant(
+        "throttled statements are taken as done",
+        f"{_CORE}/store/requests.py",
+        "                again.append(number)\n",
+        "                pass\n",
+        _AWS,
+    ),
+]
+
+MUTANTS = [*_REPORTS, *_PROGRESS, *_MACHINE, *_DELIVERY, *_SWEEP, *_CONDITIONS]

@@ -1,0 +1,24 @@
+"""One job under every crash, stall, repetition and order of messages: nothing lost, nothing counted twice.
+
+Quick by default; `pytest tests/property/protocol --hypothesis-profile=deep` goes further.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.property.protocol.machine import Protocol
+
+QUICK = settings(
+    derandomize=True,
+    max_examples=150,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def test_a_job_ends_right_whatever_happens_on_its_way() -> None:
+    deep = settings.get_current_profile_name() == "deep"
+    run_state_machine_as_test(Protocol, settings=settings() if deep else QUICK)

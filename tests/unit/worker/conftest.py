@@ -152,6 +152,11 @@ class Stage:
         slots = [slot for parts in self.parts for slot in parts.slots]
         poll(lambda: sum(_begun(slot) for slot in slots) >= count)
 
+    def started(self) -> list[tuple[str, int]]:
+        """Return the message ids and receive counts of claims that count a start."""
+        asked = [each for claim in self.api.claims for each in claim.messages]
+        return [(each.message_id, each.receive_count) for each in asked if each.begins]
+
     def reported(self) -> dict[int, str]:
         """Return the outcomes that were told, by index."""
         return {report.index: report.outcome.value for report in self.api.reports}

@@ -29,7 +29,7 @@ def test_a_message_that_its_worker_runs_is_neither_run_again_nor_deleted(
     gate.touch()
     stage.queue.wait_deleted(sent)
     assert len(stage.api.reports) == len(stage.lines.of("received")) == 1
-    assert all(not claim.messages for claim in stage.api.claims), "its first receive is its start"
+    assert not stage.started(), "its first receive is its start"
 
 
 def test_a_message_that_two_workers_run_is_committed_once(stage: Stage, tmp_path: Path) -> None:
@@ -42,8 +42,7 @@ def test_a_message_that_two_workers_run_is_committed_once(stage: Stage, tmp_path
     poll(lambda: first.dispatch.room() == 0)
     stage.queue.deliver_again(sent)
     stage.wait_running(2)
-    (claim,) = [each for claim in stage.api.claims for each in claim.messages]
-    assert claim.receive_count == 2, "the second is claimed first"
+    assert stage.started() == [(sent, 2)], "the second is claimed first"
     assert not stage.queue.deleted, "nobody deletes because another has it"
     gate.touch()
     poll(lambda: len(stage.api.reports) == 2)
@@ -165,8 +164,7 @@ def test_redelivered_singles_wait_together_only_while_they_are_short(
     stage.wait_running()
     stage.wait_logged("put_back", 3)
     assert {each for each in others if stage.queue.hidden_for.get(each)} == {*others}
-    claimed = [each.message_id for claim in stage.api.claims for each in claim.messages]
-    assert claimed == [long], "those that go back are not counted as started"
+    assert stage.started() == [(long, 2)], "those that go back are not counted"
     gate.touch()
     stage.queue.wait_deleted(long)
     for each in others:
@@ -208,7 +206,7 @@ def test_a_drain_while_a_single_waits_to_run_alone_puts_it_back_uncounted(
     stage.join()
     assert single in stage.queue.messages
     assert stage.queue.deleted == [busy]
-    assert all(not claim.messages for claim in stage.api.claims)
+    assert not stage.started()
 
 
 def test_a_drain_gives_back_what_no_slot_has_begun(stage: Stage, tmp_path: Path) -> None:

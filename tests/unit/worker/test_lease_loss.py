@@ -58,8 +58,7 @@ def test_what_is_received_again_after_its_lease_was_lost_does_not_run_twice_at_o
     stage.queue.wait_deleted(sent)
     (report,) = stage.api.reports
     assert report.result == []
-    (claimed,) = [each for claim in stage.api.claims for each in claim.messages]
-    assert claimed.receive_count == 2
+    assert stage.started() == [(sent, 2)]
 
 
 @dataclass

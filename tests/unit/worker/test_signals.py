@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.unit.worker.conftest import poll
+from tests.unit.worker.test_pool import is_gone
 from worker.clock import clock
 
 SCRIPT = "tests.unit.worker.worker_process"

@@ -158,12 +158,6 @@ def test_a_redelivered_message_is_claimed_and_what_is_settled_does_not_run(stage
     assert stage.reported() == {1: "succeeded"}
 
 
-def started(stage: Stage) -> list[str]:
-    """Return the messages whose claim counted a start."""
-    claimed = (each for claim in stage.api.claims for each in claim.messages)
-    return [each.message_id for each in claimed if each.begins]
-
-
 def test_a_redelivered_single_waits_unclaimed_until_its_worker_is_idle(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -174,11 +168,11 @@ def test_a_redelivered_single_waits_unclaimed_until_its_worker_is_idle(
     single = stage.queue.send(message("ok.echo", 1, start=5, stop=6), receive_count=1)
     poll(lambda: stage.queue.messages[single].hidden)
     later = stage.queue.send(message("ok.echo", 1, start=7, stop=8))
-    assert not started(stage)
+    assert not stage.started()
     gate.touch()
     stage.queue.wait_deleted(busy, single, later)
     assert [report.index for report in stage.api.reports] == [0, 5, 7]
-    assert started(stage) == [single]
+    assert stage.started() == [(single, 2)]
 
 
 def test_a_redelivered_single_that_is_settled_does_not_wait_for_an_idle_worker(
@@ -196,7 +190,7 @@ def test_a_redelivered_single_that_is_settled_does_not_wait_for_an_idle_worker(
     stage.api.verdicts.update(dict.fromkeys(singles, "drop"))
     stage.api.down = False
     stage.queue.wait_deleted(*singles)
-    assert not started(stage)
+    assert not stage.started()
     assert not stage.api.reports
     gate.touch()
     stage.queue.wait_deleted(busy)
@@ -212,7 +206,7 @@ def test_a_redelivered_single_is_put_back_uncounted_by_a_worker_that_stays_busy(
     single = stage.queue.send(message("ok.echo", 1, start=5, stop=6), receive_count=1)
     stage.wait_logged("put_back")
     assert single in stage.queue.messages
-    assert not started(stage)
+    assert not stage.started()
 
 
 def test_a_redelivered_single_runs_alone(stage: Stage, tmp_path: Path) -> None:

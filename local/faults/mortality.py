@@ -15,7 +15,7 @@ from typing import Any
 
 from local.faults.dice import Dice
 
-_SECOND = 1.0
+_INTERVAL_SECONDS = 2.0
 
 
 class Held:
@@ -57,7 +57,7 @@ class Held:
 
 
 def signal_for(dice: Dice, busy: bool) -> signal.Signals | None:
-    """Decide what befalls a worker in one second."""
+    """Decide what befalls a worker this time."""
     if not busy or not dice.armed:
         return None
     if dice.hits("kill_worker", "worker"):
@@ -66,11 +66,11 @@ def signal_for(dice: Dice, busy: bool) -> signal.Signals | None:
 
 
 def start(dice: Dice, held: Held) -> None:
-    """Look each second whether this process is to be killed or frozen, for as long as it lives."""
+    """Look every two seconds whether this process is to be killed or frozen, for as long as it lives."""
 
     def look() -> None:
         while True:
-            time.sleep(_SECOND)
+            time.sleep(_INTERVAL_SECONDS)
             number = signal_for(dice, held.busy())
             if number is not None:
                 os.kill(os.getpid(), number)

@@ -28,7 +28,7 @@ from tests.chaos.verdict import Verdict, judge_lines, judge_tables
 
 RATES: Mapping[str, float] = {
     "kill_worker": 0.05,
-    "stop_worker": 0.01,
+    "stop_worker": 0.02,
     "duplicate": 0.02,
     "api_5xx": 0.1,
     "lost_reply": 0.05,
@@ -36,10 +36,10 @@ RATES: Mapping[str, float] = {
     "throttle": 0.1,
     "partial": 0.1,
     "delay": 0.01,
-    "lambda_timeout": 0.003,
+    "lambda_timeout": 0.001,
     "stop_machine": 0.1,
 }
-WORKERS, SLOTS, LEASE_SECONDS = 4, 3, 10
+WORKERS, SLOTS, LEASE_SECONDS = 3, 4, 10
 STALLED_SECONDS = 480.0
 """The sweep needs up to seven minutes to call an execution dead that has no token and no progress."""
 EMPTY_WITHIN_SECONDS = 120.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from local.errors import LocalError
 
 KINDS: Mapping[str, str] = {
-    "kill_worker": "each two seconds, a busy worker is killed (SIGKILL) and started again",
-    "stop_worker": "each two seconds, a busy worker is frozen (SIGSTOP) for longer than its lease",
+    "kill_worker": "each five seconds, a busy worker is killed (SIGKILL) and started again",
+    "stop_worker": "each five seconds, a busy worker is frozen (SIGSTOP) for longer than its lease",
     "duplicate": "a message that is sent arrives twice",
     "api_5xx": "a worker's request is answered 5xx before it reaches the work API",
     "lost_reply": "the work API's answer to a worker is lost after the work was done",

@@ -15,7 +15,7 @@ from typing import Any
 
 from local.faults.dice import Dice
 
-_INTERVAL_SECONDS = 2.0
+_INTERVAL_SECONDS = 5.0
 
 
 class Held:
@@ -66,7 +66,7 @@ def signal_for(dice: Dice, busy: bool) -> signal.Signals | None:
 
 
 def start(dice: Dice, held: Held) -> None:
-    """Look every two seconds whether this process is to be killed or frozen, for as long as it lives."""
+    """Look every five seconds whether this process is to be killed or frozen, for as long as it lives."""
 
     def look() -> None:
         while True:

@@ -39,7 +39,7 @@ RATES: Mapping[str, float] = {
     "lambda_timeout": 0.001,
     "stop_machine": 0.1,
 }
-WORKERS, SLOTS, LEASE_SECONDS = 3, 4, 10
+WORKERS, SLOTS, LEASE_SECONDS = 5, 2, 10
 STALLED_SECONDS = 480.0
 """The sweep needs up to seven minutes to call an execution dead that has no token and no progress."""
 EMPTY_WITHIN_SECONDS = 120.0

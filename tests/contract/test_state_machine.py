@@ -191,6 +191,21 @@ def test_a_job_of_a_million_tasks_stays_far_below_the_payload_limit() -> None:
     assert execution.largest_state_bytes < 64 * 1024 < 256 * 1024
 
 
+def test_a_node_that_is_hard_to_finish_is_tried_often_before_its_job_is_given_up() -> None:
+    """Its step is the longest of all, each try goes on where the one before failed, and the work is done."""
+    tries: list[int] = []
+
+    def node(event: dict[str, Any]) -> Any:
+        tries.append(event["node"])
+        if len(tries) <= 8:
+            raise StepError("Runtime.Throttled")
+        return part(event)
+
+    _, end = run(node=node)
+    assert end == End(True, "EndSucceeded")
+    assert len(tries) == 10
+
+
 def test_bad_input_ends_at_once() -> None:
     execution, end = run(PlanTasks=lambda event: {"nodes": [], "bad_input": True})
     assert (end.succeeded, end.error) == (False, "BadInput")

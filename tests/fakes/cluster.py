@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from orchestrator.model.items import Role
+from orchestrator.model.items import Job, Role
 from orchestrator.model.states import Outcome
 from orchestrator.model.wire import CompleteIn, Report, ReportStatus, TaskError, TaskMessage
 from orchestrator.service.access import Caller
+from orchestrator.service.control import retry_job
 from orchestrator.service.create import create_tasks
 from orchestrator.service.enqueue import enqueue_tasks
 from orchestrator.service.finish import finish_last, finish_node, list_nodes
@@ -17,7 +18,7 @@ from orchestrator.service.plan import plan_tasks
 from orchestrator.service.report import complete
 from orchestrator.service.submit import submit_job
 from orchestrator.service.views import JobOut
-from orchestrator.spec import SubmitJobIn
+from orchestrator.spec import RetryJobIn, SubmitJobIn
 from tests.fakes.world import World
 
 ALICE = Caller("acme", Role.ADMIN, "alice")
@@ -51,6 +52,20 @@ class Cluster:
         )
         self.job_id = job.job_id
         return job
+
+    @property
+    def job(self) -> Job:
+        """Return the job as it stands in the table."""
+        job = self.world.store.get_job(self.job_id)
+        assert job is not None
+        return job
+
+    def retry(self, key: str | None = None, **body: object) -> Cluster:
+        """Retry a job that has ended; return its next generation, not begun."""
+        request = RetryJobIn.model_validate(body)
+        deps = self.world.deps
+        retry_job(deps, ALICE, self.job_id, request, idempotency_key=key, request_id="r")
+        return Cluster(world=self.world, job_id=self.job_id, gen=self.job.gen)
 
     def begin(self) -> None:
         """Run the machine up to the waiting MonitorJob."""

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from orchestrator.model.items import TaskRow
 from orchestrator.model.states import Outcome, TaskState
-from orchestrator.service.control import cancel_job, retry_job
+from orchestrator.service.control import cancel_job
 from orchestrator.service.sweep import sweep
-from orchestrator.spec import RetryJobIn
 from tests.fakes.cluster import ALICE, Cluster
 
 TASKS = 255
@@ -46,19 +45,6 @@ def begun(cluster: Cluster, **fields: object) -> Cluster:
     return cluster
 
 
-def retried(cluster: Cluster, **body: object) -> Cluster:
-    """Retry a final job and return its next generation, not begun."""
-    retry_job(
-        cluster.world.deps,
-        ALICE,
-        cluster.job_id,
-        RetryJobIn.model_validate(body),
-        idempotency_key=None,
-        request_id="r",
-    )
-    return Cluster(world=cluster.world, job_id=cluster.job_id, gen=cluster.gen + 1)
-
-
 def cancel(cluster: Cluster) -> None:
     """Cancel the job."""
     cancel_job(cluster.world.deps, ALICE, cluster.job_id)
@@ -75,7 +61,7 @@ def failing(cluster: Cluster) -> Cluster:
     """Half of the tasks fail, then a retry of those succeeds."""
     begun(cluster, retry={"max_attempts": 1}).work(odd_fail)
     cluster.end()
-    again = retried(cluster, tasks="failed")
+    again = cluster.retry(tasks="failed")
     again.begin()
     again.work()
     again.end()
@@ -97,13 +83,13 @@ def cancelled(cluster: Cluster) -> Cluster:
 
 def cancelled_and_retried(cluster: Cluster) -> Cluster:
     """Cancelled, retried, cancelled again, then a third generation of some tasks runs to its end."""
-    again = retried(cancelled(cluster))
+    again = cancelled(cluster).retry()
     again.begin()
     message, *_ = again.messages()
     again.report(message, odd_fail)
     cancel(again)
     again.end()
-    third = retried(again, indexes=[0, 1, 60, 254])
+    third = again.retry(indexes=[0, 1, 60, 254])
     third.begin()
     third.work()
     third.end()
@@ -114,7 +100,7 @@ def stopped_while_reopening(cluster: Cluster) -> Cluster:
     """A retry is cancelled between the rows of its tasks and their leaves; another goes through."""
     begun(cluster, retry={"max_attempts": 1}).work(odd_fail)
     cluster.end()
-    again, store = retried(cluster), cluster.world.store
+    again, store = cluster.retry(), cluster.world.store
     hook, reopen = store.before_write, store.reopen_leaf
 
     def die(*_: object) -> None:
@@ -127,7 +113,7 @@ def stopped_while_reopening(cluster: Cluster) -> Cluster:
         store.reopen_leaf, store.before_write = reopen, hook  # type: ignore[method-assign]
     cancel(again)
     again.end()
-    third = retried(again, tasks="failed")
+    third = again.retry(tasks="failed")
     third.begin()
     third.work()
     third.end()

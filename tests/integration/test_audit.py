@@ -16,7 +16,7 @@ from orchestrator.service.audit import audit_job
 from orchestrator.service.audit_views import AuditOut
 from orchestrator.service.ports import JobGuard, Store
 from tests.fakes.cluster import ALICE, Cluster
-from tests.fakes.lives import TASKS, begun, cancelled, odd_fail, retried
+from tests.fakes.lives import TASKS, begun, cancelled, odd_fail
 from tests.fakes.store import MemoryStore
 from tests.fakes.world import World
 from tests.integration.values import LATER, NOW, make_row
@@ -40,7 +40,7 @@ def reopened(cluster: Cluster) -> Cluster:
     """Let half of a few tasks fail, and a retry of those succeed."""
     begun(cluster, tasks={"count": 12}, retry={"max_attempts": 1}).work(odd_fail)
     cluster.end()
-    again = retried(cluster, error_types=["Boom"])
+    again = cluster.retry(error_types=["Boom"])
     again.begin()
     again.work()
     again.end()

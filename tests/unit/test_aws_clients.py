@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -125,6 +127,40 @@ def test_a_body_that_breaks_off_is_read_again() -> None:
     with pytest.raises(IncompleteReadError):
         S3Objects(always, "b").get("k")
     assert len(always.calls) == 3
+
+
+def answered(status: int) -> ClientError:
+    metadata = {"HTTPStatusCode": status, "RequestId": "r", "HostId": "h"}
+    error = {"Error": {"Code": str(status), "Message": ""}, "ResponseMetadata": metadata}
+    return ClientError(error, "GetObject")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [answered(503), answered(429), answered(500), EndpointConnectionError(endpoint_url="x")],
+)
+def test_one_object_among_many_that_cannot_be_read_at_first_is_tried_again_alone(
+    error: Exception,
+) -> None:
+    tries = Counter[str]()
+
+    def script(_: str, request: dict[str, Any]) -> Any:
+        tries[request["Key"]] += 1
+        late = request["Key"] == "7" and tries["7"] < 4
+        return error if late else {"Body": io.BytesIO(request["Key"].encode())}
+
+    keys = [str(number) for number in range(20)]
+    found = S3Objects(Scripted(script), "b", sleep=lambda _: None).get_many(keys)
+    assert found == [key.encode() for key in keys]
+    assert tries == Counter(keys) + Counter({"7": 3})
+
+
+@pytest.mark.parametrize(("error", "tries"), [(answered(403), 1), (answered(503), 4)])
+def test_an_object_that_can_never_be_read_is_an_error(error: Exception, tries: int) -> None:
+    always = Scripted(lambda *_: error)
+    with pytest.raises(ClientError):
+        S3Objects(always, "b", sleep=lambda _: None).get_many(["k"])
+    assert len(always.calls) == tries
 
 
 @given(st.lists(st.integers(min_value=1, max_value=BATCH_MAX_BYTES), max_size=60))

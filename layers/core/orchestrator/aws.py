@@ -38,6 +38,8 @@ READ_SECONDS = 6
 """So that a call that hangs is tried again while its caller (29 s at most) still waits."""
 ATTEMPTS = 4
 READ_ATTEMPTS = 3
+MANY_ROUNDS = 4
+"""Of each object among many: one that S3 throttles for long must not cost all the others."""
 PARALLEL = 16
 BATCH_MAX_ENTRIES = 10
 BATCH_MAX_BYTES = 256 * 1024
@@ -50,6 +52,14 @@ SEND_CAP_SECONDS = 3.0
 def error_code(error: ClientError) -> str:
     """Return AWS's code of an error, such as NoSuchKey."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def passes(error: BotoCoreError | ClientError) -> bool:
+    """Tell whether another try may help: AWS was throttling or in trouble, or did not answer."""
+    if not isinstance(error, ClientError):
+        return True
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status == 429 or status >= 500
 
 
 class Clients:
@@ -88,10 +98,12 @@ class Clients:
 
 @dataclass(frozen=True, slots=True)
 class S3Objects:
-    """`ports.Objects` on one bucket."""
+    """`ports.Objects` on one bucket; `random` in [0, 1) is the jitter."""
 
     clients: Clients
     bucket: str
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = _random.random
 
     @property
     def _s3(self) -> S3Client:
@@ -129,11 +141,21 @@ class S3Objects:
         raise AssertionError("unreachable")
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Read objects in parallel, in the given order."""
+        """Read objects in parallel, in the given order; what fails is tried again alone."""
         if len(keys) < 2:
-            return [self.get(key) for key in keys]
+            return [self._get_again(key) for key in keys]
         with ThreadPoolExecutor(min(PARALLEL, len(keys))) as pool:
-            return list(pool.map(self.get, keys))
+            return list(pool.map(self._get_again, keys))
+
+    def _get_again(self, key: str) -> bytes | None:
+        for attempt in range(1, MANY_ROUNDS):
+            try:
+                return self.get(key)
+            except (BotoCoreError, ClientError) as error:
+                if not passes(error):
+                    raise
+                self.sleep(min(SEND_CAP_SECONDS, SEND_BASE_SECONDS * 2**attempt) * self.random())
+        return self.get(key)
 
     def link(self, key: str, seconds: int) -> str:
         """Return a presigned GET URL; it dies with the role's session, hours at the latest."""

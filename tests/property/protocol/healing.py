@@ -21,11 +21,17 @@ _RETENTION = timedelta(days=12).total_seconds()
 _STEPS = 200
 
 
-def heal(outside: Outside, executions: Executions, workers: Workers, watch: Watch) -> None:
-    """Let the job end, check how, and let the sweep empty the outbox."""
+def heal(
+    outside: Outside,
+    executions: Executions,
+    workers: Workers,
+    watch: Watch,
+    rounds: int = ROUNDS,
+) -> None:
+    """Let the job end within some `rounds`, check how, and let the sweep empty the outbox."""
     outside.sqs.failing = []
     workers.held.clear()
-    for number in range(2 * ROUNDS if outside.outlived else ROUNDS):
+    for number in range(2 * ROUNDS if outside.outlived else rounds):
         job = watch.job
         if job is None or job.state.final:
             break

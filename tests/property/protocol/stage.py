@@ -18,7 +18,7 @@ from tests.fakes.cluster import ALICE
 from tests.property.protocol.calls import LIVE, Call, Fate
 from tests.property.protocol.draws import LIFETIMES, STEP_LIFETIME
 from tests.property.protocol.executions import Executions
-from tests.property.protocol.healing import heal
+from tests.property.protocol.healing import ROUNDS, heal
 from tests.property.protocol.invariants import Watch
 from tests.property.protocol.outside import Execution, Outside
 from tests.property.protocol.sizes import shrink
@@ -35,6 +35,7 @@ class Stage:
         self.executions = Executions(self.outside)
         self.workers = Workers(self.outside)
         self.watch = Watch(self.outside, self.workers)
+        self.rounds = ROUNDS
         self.other_outcome = Outcome.SUCCEEDED
         self.stalled: list[tuple[Call, float]] = []
         self.submission = SubmitJobIn.model_validate(
@@ -163,7 +164,7 @@ class Stage:
                 self.end_calls(broken)
                 if not broken:
                     self.watch.check()
-                    heal(self.outside, self.executions, self.workers, self.watch)
+                    heal(self.outside, self.executions, self.workers, self.watch, self.rounds)
             finally:
                 self.patch.undo()
 

@@ -12,7 +12,7 @@ from tests.property.protocol.machine import Protocol
 
 QUICK = settings(
     derandomize=True,
-    max_examples=150,
+    max_examples=120,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -7,10 +7,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from orchestrator.model.items import Job
-from orchestrator.service.control import retry_job
-from orchestrator.spec import RetryJobIn
-from tests.fakes.cluster import ALICE, Cluster
 from tests.fakes.world import World
 
 
@@ -51,18 +47,3 @@ def dying(world: World, write: str, *, after: bool = False) -> Iterator[None]:
     _once(world, write, die, after=after)
     with pytest.raises(Died):
         yield
-
-
-def stored(cluster: Cluster) -> Job:
-    """Return the job as it is in the table."""
-    job = cluster.world.store.get_job(cluster.job_id)
-    assert job is not None
-    return job
-
-
-def retry(cluster: Cluster, key: str | None = None, indexes: list[int] | None = None) -> Cluster:
-    """Retry a job; return its next generation."""
-    body = RetryJobIn(indexes=indexes)
-    deps = cluster.world.deps
-    retry_job(deps, ALICE, cluster.job_id, body, idempotency_key=key, request_id="r")
-    return Cluster(world=cluster.world, job_id=cluster.job_id, gen=stored(cluster).gen)

@@ -10,10 +10,8 @@ from orchestrator.model.wire import (
     TaskMessage,
 )
 from orchestrator.service.claim import claim
-from orchestrator.service.control import retry_job
 from orchestrator.service.read import read_job, read_task
 from orchestrator.service.views import CountsOut, TaskOut
-from orchestrator.spec import RetryJobIn
 from tests.fakes.cluster import ALICE, Cluster
 
 
@@ -67,14 +65,6 @@ def runs_until_dropped(cluster: Cluster, message: TaskMessage, message_id: str =
 
 
 def reopened(cluster: Cluster) -> Cluster:
-    retry_job(
-        cluster.world.deps,
-        ALICE,
-        cluster.job_id,
-        RetryJobIn(),
-        idempotency_key=None,
-        request_id="r",
-    )
-    again = Cluster(world=cluster.world, job_id=cluster.job_id, gen=2)
+    again = cluster.retry()
     again.begin()
     return again

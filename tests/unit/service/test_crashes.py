@@ -7,10 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.model.states import Outcome
-from orchestrator.service.control import retry_job
 from orchestrator.service.read import read_job
 from orchestrator.service.sweep import sweep
-from orchestrator.spec import RetryJobIn
 from tests.fakes.cluster import ALICE, Cluster, Handler, succeed
 from tests.fakes.world import World
 
@@ -137,14 +135,7 @@ def test_a_reopening_that_dies_anywhere_is_run_again(number: int, after: bool) -
     again = Cluster(world=cluster.world, job_id=cluster.job_id, gen=2)
 
     def retry_and_begin() -> None:
-        retry_job(
-            cluster.world.deps,
-            ALICE,
-            cluster.job_id,
-            RetryJobIn(),
-            idempotency_key="once",
-            request_id="r",
-        )
+        cluster.retry("once")
         again.begin()
 
     crash_at(cluster.world, number, after=after)

@@ -6,33 +6,24 @@ from typing import Any
 
 import pytest
 
-from orchestrator.model.items import Job
 from orchestrator.model.progress import Root
 from orchestrator.model.states import JobState, Outcome
 from orchestrator.model.wire import (
-    ClaimIn,
-    ClaimMessage,
     CompleteIn,
     HeartbeatIn,
     Run,
     RunningTask,
-    TaskMessage,
     Unstarted,
 )
 from orchestrator.service.beat import heartbeat
-from orchestrator.service.claim import claim
-from orchestrator.service.control import cancel_job, retry_job
+from orchestrator.service.control import cancel_job
 from orchestrator.service.dead_letters import dead_letter
 from orchestrator.service.monitor import monitor_job
 from orchestrator.service.read import read_job, read_task
 from orchestrator.service.report import complete
 from orchestrator.service.sweep import execution_ended, sweep
-from orchestrator.spec import RetryJobIn
 from tests.fakes.cluster import ALICE, Cluster, report_of
-
-
-def fail(index: int, attempt: int) -> Outcome:
-    return Outcome.FAILED
+from tests.unit.service.played import claimed, fail
 
 
 def started(**fields: object) -> Cluster:
@@ -45,36 +36,9 @@ def started(**fields: object) -> Cluster:
 def reopened(cluster: Cluster) -> Cluster:
     """End a job whose tasks failed, retry it, and start its second generation."""
     cluster.end()
-    retry_job(
-        cluster.world.deps,
-        ALICE,
-        cluster.job_id,
-        RetryJobIn(),
-        idempotency_key=None,
-        request_id="r",
-    )
-    again = Cluster(world=cluster.world, job_id=cluster.job_id, gen=2)
+    again = cluster.retry()
     again.begin()
     return again
-
-
-def redeliver(
-    cluster: Cluster, message: TaskMessage, message_id: str, receive_count: int
-) -> object:
-    """Claim a redelivered message; return the verdict."""
-    asked = ClaimMessage(
-        message_id=message_id,
-        receive_count=receive_count,
-        **message.model_dump(include={"job", "gen", "attempt", "start", "stop", "indexes"}),
-    )
-    body = ClaimIn(worker_id="w-2", messages=[asked])
-    return claim(cluster.world.deps, body).messages[message_id]
-
-
-def stored(cluster: Cluster) -> Job:
-    job = cluster.world.store.get_job(cluster.job_id)
-    assert job is not None
-    return job
 
 
 def test_a_report_of_an_older_generation_is_stale_and_changes_nothing() -> None:
@@ -103,12 +67,12 @@ def test_the_loser_of_two_runs_of_one_attempt_leaves_no_trace() -> None:
 def test_the_monitor_of_a_dead_execution_does_not_take_the_token_over() -> None:
     cluster = started()
     execution_ended(cluster.world.deps, cluster.job_id, 1, 1, "ABORTED")
-    assert stored(cluster).exec == 2
+    assert cluster.job.exec == 2
     second = Cluster(world=cluster.world, job_id=cluster.job_id, exec=2)
     monitor_job(cluster.world.deps, cluster.job_id, 1, 2, second.token)
     late = "late-token"
     monitor_job(cluster.world.deps, cluster.job_id, 1, 1, late)
-    assert stored(cluster).token == second.token
+    assert cluster.job.token == second.token
     assert cluster.world.machine.outputs[late]["superseded"] is True
 
 
@@ -136,9 +100,9 @@ def test_a_redelivered_range_becomes_single_tasks_once() -> None:
     (message,) = cluster.messages()
     reports = [report_of(message, 0, Outcome.SUCCEEDED)]
     complete(cluster.world.deps, CompleteIn(worker_id="w-1", reports=reports))
-    assert redeliver(cluster, message, "m", 2) == "drop"
+    assert claimed(cluster, message, "m", 2) == "drop"
     assert [m.tasks() for m in cluster.messages()] == [[1], [2], [3], [4]]
-    assert redeliver(cluster, message, "m", 3) == "drop"
+    assert claimed(cluster, message, "m", 3) == "drop"
     assert cluster.messages() == []
 
 
@@ -146,7 +110,7 @@ def test_a_task_that_takes_every_worker_down_fails_alone() -> None:
     cluster = started(tasks={"count": 2}, tasks_per_message=1)
     poison, healthy = cluster.messages()
     cluster.report(healthy)
-    verdicts = [redeliver(cluster, poison, "m", count) for count in (2, 2, 3, 4)]
+    verdicts = [claimed(cluster, poison, "m", count) for count in (2, 2, 3, 4)]
     assert verdicts == [Run(run=[0]), Run(run=[0]), Run(run=[0]), "drop"]
     task = read_task(cluster.world.deps, ALICE, f"{cluster.job_id}-0")
     assert (task.state, task.attempts[0].outcome) == ("FAILED", "worker_lost")
@@ -157,7 +121,7 @@ def test_a_drain_refunds_the_start_of_what_it_interrupts() -> None:
     cluster = started(tasks={"count": 1})
     (message,) = cluster.messages()
     for number in range(10):
-        assert redeliver(cluster, message, f"m{number}", 2) == Run(run=[0])
+        assert claimed(cluster, message, f"m{number}", 2) == Run(run=[0])
         item = Unstarted(
             job=cluster.job_id,
             gen=1,
@@ -214,7 +178,7 @@ def test_an_orchestration_that_keeps_dying_is_stopped_and_still_finished() -> No
     cluster = started()
     for number in range(1, 8):
         execution_ended(cluster.world.deps, cluster.job_id, 1, number, "FAILED")
-    job = stored(cluster)
+    job = cluster.job
     assert (job.state, job.exec) == (JobState.STOPPING, 8)
     assert cluster.end() == "FAILED"
     counts = read_job(cluster.world.deps, ALICE, cluster.job_id).counts
@@ -225,7 +189,7 @@ def test_the_sweep_stops_a_job_at_its_deadline() -> None:
     cluster = started(deadline_seconds=100)
     cluster.world.wait(101)
     sweep(cluster.world.deps, lambda: 40.0)
-    assert stored(cluster).state is JobState.STOPPING
+    assert cluster.job.state is JobState.STOPPING
     assert cluster.end() == "FAILED"
 
 
@@ -236,7 +200,7 @@ def test_too_many_failures_stop_a_job_that_says_so() -> None:
         tolerated_failures={"count": 2, "when_exceeded": "stop"},
     )
     cluster.report(cluster.messages()[0], fail)
-    assert stored(cluster).state is JobState.STOPPING
+    assert cluster.job.state is JobState.STOPPING
     assert cluster.woken
 
 

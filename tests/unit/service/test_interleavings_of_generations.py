@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.errors import Superseded
+from orchestrator.errors import Conflict, Superseded
 from orchestrator.model.progress import Leaf
 from orchestrator.model.states import JobState, Outcome, TaskState
 from orchestrator.model.wire import CompleteIn, HeartbeatIn, TaskMessage
 from orchestrator.service.beat import heartbeat
 from orchestrator.service.control import cancel_job
 from orchestrator.service.create import create_tasks
-from orchestrator.service.finish import finish_node
+from orchestrator.service.finish import finish_last, finish_node
 from orchestrator.service.monitor import monitor_job
 from orchestrator.service.plan import plan_tasks
 from orchestrator.service.report import complete
 from orchestrator.service.submit import submit_job
 from orchestrator.service.sweep import sweep
 from tests.fakes.cluster import ALICE, Cluster, report_of, submission
-from tests.unit.service.overtaking import dying, overtake, retry, stored
+from tests.unit.service.overtaking import dying, overtake
 from tests.unit.service.played import counts, fail, row, started
 
 NODE = 0
@@ -52,12 +52,12 @@ def test_a_last_report_that_stalls_does_not_wake_the_generation_after_it() -> No
         sweep_after(cluster, 130)
         assert cluster.woken
         assert cluster.end() == "FAILED"
-        retry(cluster).begin()
+        cluster.retry().begin()
 
     overtake(cluster.world, "push_node", end_and_retry, after=True)
     assert cluster.report(message, fail) == ["committed", "committed"]
     again = Cluster(world=cluster.world, job_id=cluster.job_id, gen=2)
-    assert stored(again).token == again.token
+    assert again.job.token == again.token
     assert not again.woken
 
 
@@ -132,7 +132,7 @@ def test_a_submission_whose_reply_was_lost_is_the_same_job() -> None:
 
 
 def test_a_reopened_job_is_not_complete_before_its_tasks_are() -> None:
-    again = retry(ended())
+    again = ended().retry()
     deps, job_id = again.world.deps, again.job_id
     beat = HeartbeatIn(version="1", slots=1, handlers=["echo"], touched={job_id: [NODE]})
     heartbeat(deps, "w-1", beat)
@@ -146,7 +146,7 @@ def test_a_reopened_job_is_not_complete_before_its_tasks_are() -> None:
 
 
 def test_a_reopening_that_was_refused_its_leaf_pushes_all_the_same() -> None:
-    again = retry(ended())
+    again = ended().retry()
     plan_tasks(again.world.deps, again.job_id, 2, 1)
     with dying(again.world, "push_leaf"):
         create_tasks(again.world.deps, again.job_id, 2, 1, NODE)
@@ -156,7 +156,7 @@ def test_a_reopening_that_was_refused_its_leaf_pushes_all_the_same() -> None:
 
 @pytest.mark.parametrize("written", range(3))
 def test_a_leaf_is_open_only_when_its_rows_are_of_its_generation(written: int) -> None:
-    again = retry(ended(3))
+    again = ended(3).retry()
     plan_tasks(again.world.deps, again.job_id, 2, 1)
     left = [written]
 
@@ -180,7 +180,7 @@ def test_a_report_that_stalls_over_a_retry_changes_nothing_of_the_next_generatio
     def end_and_retry() -> None:
         cancel(cluster)
         assert cluster.end() == "CANCELLED"
-        retry(cluster, indexes=[0, 1]).begin()
+        cluster.retry(indexes=[0, 1]).begin()
 
     overtake(cluster.world, "write_task", end_and_retry)
     assert cluster.report(first) == ["stale"]
@@ -195,7 +195,7 @@ def test_an_older_generation_s_outcome_of_the_same_attempt_is_not_taken_for_the_
     message = TaskMessage(
         job=cluster.job_id, gen=2, attempt=1, start=0, stop=1, handler="echo", timeout_seconds=1
     )
-    again = retry(cluster)
+    again = cluster.retry()
     answer = complete(
         cluster.world.deps,
         CompleteIn(worker_id="w-9", reports=[report_of(message, 0, Outcome.FAILED)]),
@@ -206,7 +206,7 @@ def test_an_older_generation_s_outcome_of_the_same_attempt_is_not_taken_for_the_
 
 
 def test_the_step_of_a_dead_execution_cannot_reopen_a_leaf_after_the_end() -> None:
-    again = retry(ended())
+    again = ended().retry()
     deps, job_id = again.world.deps, again.job_id
     plan_tasks(deps, job_id, 2, 1)
 
@@ -219,7 +219,7 @@ def test_the_step_of_a_dead_execution_cannot_reopen_a_leaf_after_the_end() -> No
     leaf = again.world.store.get_leaf(job_id, 0)
     assert leaf is not None
     assert (leaf.closed, leaf.gen, len(leaf.failed)) == ("done", 2, 2)
-    third = retry(again)
+    third = again.retry()
     third.begin()
     third.work()
     assert third.end() == "SUCCEEDED"
@@ -247,7 +247,7 @@ def test_a_stalled_end_does_not_close_what_was_reopened() -> None:
 
     def end_and_retry() -> None:
         assert cluster.end() == "CANCELLED"
-        again = retry(cluster, indexes=[0, 1])
+        again = cluster.retry(indexes=[0, 1])
         again.begin()
 
     overtake(cluster.world, "end_close", end_and_retry)
@@ -259,6 +259,29 @@ def test_a_stalled_end_does_not_close_what_was_reopened() -> None:
         finish_node(cluster.world.deps, cluster.job_id, 1, NODE)
 
 
+def test_a_stalled_end_does_not_end_what_the_next_generation_is_closing() -> None:
+    cluster = started(2)
+    cancel(cluster)
+
+    def retry_stop_and_die() -> None:
+        assert cluster.end() == "CANCELLED"
+        again = cluster.retry()
+        again.begin()
+        again.report(again.messages()[0])
+        cancel(again)
+        with dying(again.world, "end_close"):
+            again.end()
+
+    overtake(cluster.world, "end_close", retry_stop_and_die)
+    finish_node(cluster.world.deps, cluster.job_id, 1, NODE)
+    leaf = cluster.world.store.get_leaf(cluster.job_id, 0)
+    assert leaf is not None
+    assert (leaf.closed, leaf.gen, leaf.cancelled) == ("closing", 2, frozenset())
+    again = Cluster(world=cluster.world, job_id=cluster.job_id, gen=2)
+    again.end()
+    assert counts(again).succeeded + counts(again).cancelled == 2
+
+
 def test_a_late_row_of_a_cancelled_generation_is_not_counted_in_the_next() -> None:
     cluster = started(2, tasks_per_message=1)
     first, _ = cluster.messages()
@@ -266,7 +289,7 @@ def test_a_late_row_of_a_cancelled_generation_is_not_counted_in_the_next() -> No
     overtake(cluster.world, "end_close", lambda: cluster.report(first))
     assert cluster.end() == "CANCELLED"
     assert row(cluster, 0).state is TaskState.SUCCEEDED
-    again = retry(cluster, indexes=[1])
+    again = cluster.retry(indexes=[1])
     tables = cluster.world.store.tables
     tables.leaves[cluster.job_id, 0] = Leaf(gen=2, ver=9, retry=frozenset({1}))
     cancel(again)
@@ -278,10 +301,53 @@ def test_a_late_row_of_a_cancelled_generation_is_not_counted_in_the_next() -> No
 def test_a_retry_that_died_before_its_generation_is_not_done_later() -> None:
     cluster = ended()
     with dying(cluster.world, "update_job"):
-        retry(cluster, "first")
-    again = retry(cluster, "second")
+        cluster.retry("first")
+    again = cluster.retry("second")
     again.begin()
     again.work(fail)
     assert again.end() == "FAILED"
-    retry(cluster, "first")
-    assert (stored(cluster).gen, stored(cluster).state) == (2, JobState.FAILED)
+    cluster.retry("first")
+    assert (cluster.job.gen, cluster.job.state) == (2, JobState.FAILED)
+
+
+def test_a_retry_that_stalls_over_another_and_its_end_is_refused() -> None:
+    cluster = ended()
+
+    def retry_and_end() -> None:
+        again = cluster.retry()
+        again.begin()
+        again.work(fail)
+        assert again.end() == "FAILED"
+
+    overtake(cluster.world, "update_job", retry_and_end)
+    with pytest.raises(Conflict):
+        cluster.retry()
+    assert (cluster.job.gen, cluster.job.state) == (2, JobState.FAILED)
+
+
+def test_of_two_ends_of_a_generation_one_sets_the_last_state() -> None:
+    cluster = started(2)
+    cluster.work()
+
+    def end() -> None:
+        cluster.world.wait(5)
+        assert cluster.end() == "SUCCEEDED"
+
+    deps, job_id = cluster.world.deps, cluster.job_id
+    parts = [finish_node(deps, job_id, 1, NODE)]
+    overtake(cluster.world, "update_job", end)
+    finish_last(deps, job_id, 1, parts)
+    assert cluster.job.finished_at == cluster.world.clock
+    cluster.world.wait(5)
+    finished = [name for name, _ in cluster.world.journal.events if name == "job.finished"]
+    assert len(finished) == 1
+
+
+def test_a_row_that_no_set_counts_yet_is_counted_when_its_leaf_is_closed() -> None:
+    cluster = started(2, tasks_per_message=1)
+    first, _ = cluster.messages()
+    with dying(cluster.world, "add_to_leaf"):
+        cluster.report(first)
+    cancel(cluster)
+    assert cluster.end() == "CANCELLED"
+    assert (counts(cluster).succeeded, counts(cluster).cancelled) == (1, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.errors import SendFailed
 from orchestrator.model.items import Outbox
 from orchestrator.model.states import Outcome
 from orchestrator.model.wire import CompleteIn, TaskMessage, Unstarted
@@ -11,7 +12,7 @@ from orchestrator.service.control import cancel_job
 from orchestrator.service.report import complete
 from orchestrator.service.sweep import sweep
 from tests.fakes.cluster import ALICE, Cluster, report_of
-from tests.unit.service.overtaking import dying, overtake, retry, stored
+from tests.unit.service.overtaking import dying, overtake
 from tests.unit.service.played import claimed, counts, fail, row, started
 
 NODE = 0
@@ -78,7 +79,7 @@ def test_of_two_enqueuers_one_sends_and_the_outbox_of_the_winner_stays() -> None
 
 def test_ranges_that_begin_alike_are_two_items() -> None:
     cluster = started(20)
-    store, job = cluster.world.store, stored(cluster)
+    store, job = cluster.world.store, cluster.job
     for stop in (4, 8):
         store.put_outbox([_range(cluster, 0, stop)])
     assert len(store.tables.outbox) == 2
@@ -108,13 +109,13 @@ def test_an_enqueuer_of_the_generation_before_moves_no_cursor() -> None:
     def end_and_retry() -> None:
         cancel(cluster)
         assert cluster.end() == "CANCELLED"
-        again = retry(cluster, indexes=[0, 1, 2, 3])
+        again = cluster.retry(indexes=[0, 1, 2, 3])
         again.begin()
-        assert stored(again).cursor == 2
+        assert again.job.cursor == 2
 
     overtake(cluster.world, "update_job", end_and_retry)
     cluster.enqueue()
-    assert stored(cluster).cursor == 2
+    assert cluster.job.cursor == 2
 
 
 LONG = {"initial_seconds": 3_000, "max_seconds": 3_000}
@@ -126,7 +127,7 @@ def test_a_retry_that_is_due_of_a_cancelled_generation_is_not_sent() -> None:
     cluster.report(cluster.messages()[0], fail)
     cancel(cluster)
     assert cluster.end() == "CANCELLED"
-    again = retry(cluster, indexes=[0])
+    again = cluster.retry(indexes=[0])
     again.begin()
     assert [m.attempt for m in again.messages()] == [3]
     assert messages_after_sweep(again, 3_200) == []
@@ -234,4 +235,25 @@ def test_what_the_queue_forgot_is_sent_again_but_nothing_beyond_the_cursor() -> 
         sweep_after(cluster, 6 * 86_400)
     sent = [i for message in cluster.messages() for i in message.tasks()]
     assert set(sent) == {0, 1, 2}
-    assert stored(cluster).cursor == 3
+    assert cluster.job.cursor == 3
+
+
+@pytest.mark.parametrize("write", ["add_to_leaf", "push_leaf", "push_node"])
+def test_a_claim_heals_a_report_that_died_after_its_row(write: str) -> None:
+    cluster = started(1)
+    (message,) = cluster.messages()
+    with dying(cluster.world, write):
+        cluster.report(message)
+    assert claimed(cluster, message, "m", 2) == "drop"
+    assert counts(cluster).succeeded == 1
+    assert cluster.woken
+
+
+def test_a_split_that_could_not_be_sent_leaves_the_message_its_tasks() -> None:
+    cluster = started(3, tasks_per_message=3)
+    (message,) = cluster.messages()
+    cluster.world.queue.failing = 1
+    with pytest.raises(SendFailed):
+        claimed(cluster, message, "m", 2)
+    assert claimed(cluster, message, "m", 3) == "drop"
+    assert [m.tasks() for m in cluster.messages()] == [[0], [1], [2]]

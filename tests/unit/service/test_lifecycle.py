@@ -11,10 +11,9 @@ from orchestrator.errors import Conflict, Forbidden, NotFound, Superseded
 from orchestrator.model.items import Role
 from orchestrator.model.states import JobState, Outcome, TaskState
 from orchestrator.service.access import Caller
-from orchestrator.service.control import cancel_job, retry_job
+from orchestrator.service.control import cancel_job
 from orchestrator.service.read import job_results, list_jobs, list_tasks, read_job, read_task
 from orchestrator.service.views import CountsOut, TaskPage
-from orchestrator.spec import RetryJobIn
 from tests.fakes.cluster import ALICE, Cluster
 
 
@@ -98,15 +97,7 @@ def test_a_job_with_failures_is_failed_and_its_retry_reopens_only_those() -> Non
     assert [task.index for task in failed.tasks] == list(range(1, 600, 2))
     assert failed.tasks[0].error is not None
 
-    retry_job(
-        cluster.world.deps,
-        ALICE,
-        cluster.job_id,
-        RetryJobIn(),
-        idempotency_key="again",
-        request_id="r-2",
-    )
-    again = Cluster(world=cluster.world, job_id=cluster.job_id, gen=2)
+    again = cluster.retry("again")
     again.begin()
     assert counts(again).retrying == 300
     statuses = again.work()
@@ -126,15 +117,7 @@ def test_the_same_retry_twice_is_one_retry() -> None:
     cluster.work(odd_fail)
     cluster.end()
     for _ in range(2):
-        job = retry_job(
-            cluster.world.deps,
-            ALICE,
-            cluster.job_id,
-            RetryJobIn(),
-            idempotency_key="k",
-            request_id="r",
-        )
-        assert job.gen == 2
+        assert cluster.retry("k").gen == 2
 
 
 def test_a_failed_attempt_comes_back_after_its_back_off_and_may_succeed() -> None:

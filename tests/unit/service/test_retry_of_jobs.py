@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.errors import Conflict, IdempotencyConflict, InvalidField
 from orchestrator.model.ids import LEAF_SIZE, MAX_TASKS, leaves_of_node, nodes_of
-from orchestrator.model.items import Job, TaskRow
+from orchestrator.model.items import TaskRow
 from orchestrator.model.progress import Leaf, Node, Root, pack_leaf, pack_node
 from orchestrator.model.states import JobState, Outcome, TaskState
 from orchestrator.model.wire import CompleteIn, TaskError
@@ -61,15 +61,9 @@ def retry(cluster: Cluster, key: str | None = None, **body: Any) -> JobOut:
     )
 
 
-def stored(cluster: Cluster) -> Job:
-    job = cluster.world.store.get_job(cluster.job_id)
-    assert job is not None
-    return job
-
-
 def chosen(cluster: Cluster) -> list[int]:
     """Return what the newest retry chose."""
-    ref = stored(cluster).reopen_ref
+    ref = cluster.job.reopen_ref
     assert ref is not None
     selection = Chosen(cluster.world.deps, ref)
     return selection.slice(0, selection.count)
@@ -118,11 +112,11 @@ def test_a_retry_of_nothing_changes_nothing_and_says_what_to_do(
     body: dict[str, Any], action: str
 ) -> None:
     cluster = mixed()
-    before = stored(cluster)
+    before = cluster.job
     with pytest.raises(Conflict) as refused:
         retry(cluster, **body)
     assert action in (refused.value.action or "")
-    assert stored(cluster) == before
+    assert cluster.job == before
 
 
 def test_a_cancelled_job_without_failures_says_how_to_retry_the_rest() -> None:
@@ -254,13 +248,13 @@ def test_failures_in_every_leaf_are_read_in_batches() -> None:
 def test_too_many_failures_to_search_are_told_before_any_row_is_read() -> None:
     cluster = ended_with(lambda leaf: range(7))
     store: Any = cluster.world.store
-    before = stored(cluster)
+    before = cluster.job
     with pytest.raises(InvalidField) as refused:
         retry(cluster, error_types=["ValueError"])
     assert str(ERROR_SEARCH_MAX) in refused.value.detail
     assert "28000" in refused.value.detail
     assert '"tasks": "failed"' in (refused.value.action or "")
-    assert (store.rows_read, stored(cluster)) == (0, before)
+    assert (store.rows_read, cluster.job) == (0, before)
     assert retry(cluster, tasks="failed").gen == 2
     assert len(chosen(cluster)) == 28_000
 
@@ -276,7 +270,7 @@ def test_a_search_that_takes_too_long_is_told_so_in_time() -> None:
     cluster.world.store.get_tasks = slow  # type: ignore[method-assign]
     with pytest.raises(InvalidField, match="took too long"):
         retry(cluster, error_types=["ValueError"])
-    assert stored(cluster).gen == 1
+    assert cluster.job.gen == 1
 
 
 @pytest.mark.parametrize(("body", "expected"), CHOICES)
@@ -322,7 +316,7 @@ def test_two_retries_at_once_are_one(key: str | None) -> None:
             retry(cluster, tasks="failed")
     else:
         assert retry(cluster, key=key, tasks="failed").gen == 2
-    assert stored(cluster).gen == 2
+    assert cluster.job.gen == 2
 
 
 def test_a_repeat_starts_the_execution_that_the_first_copy_did_not_come_to_start() -> None:

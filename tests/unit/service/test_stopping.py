@@ -21,15 +21,9 @@ from orchestrator.service.read import job_results, read_job
 from orchestrator.service.report import complete
 from orchestrator.service.sweep import sweep
 from tests.fakes.cluster import ALICE, Cluster, report_of, succeed
-from tests.fakes.lives import begun, cancel, odd_fail, retried, stopped
+from tests.fakes.lives import begun, cancel, odd_fail, stopped
 
 FAIL_ONCE = {"max_attempts": 1}
-
-
-def stored(cluster: Cluster) -> Job:
-    job = cluster.world.store.get_job(cluster.job_id)
-    assert job is not None
-    return job
 
 
 def counts(cluster: Cluster) -> dict[str, int]:
@@ -105,7 +99,7 @@ def cancel_at(cluster: Cluster, number: int, *, after: bool) -> Callable[[], boo
         if left[0] == 0 and store.get_job(cluster.job_id) is not None:
             store.before_write = store.after_write = lambda _: None
             done[0] = True
-            if not stored(cluster).state.final:
+            if not cluster.job.state.final:
                 cancel(cluster)
 
     if after:
@@ -151,7 +145,7 @@ def test_a_cancel_at_any_moment_of_a_retry_leaves_what_had_ended(number: int) ->
     first = begun(Cluster(), tasks={"count": 20}, retry=FAIL_ONCE)
     first.work(odd_fail)
     first.end()
-    again = retried(first, tasks="failed")
+    again = first.retry(tasks="failed")
     came = cancel_at(again, number, after=True)
     again.begin()
     for message in again.messages():
@@ -172,7 +166,7 @@ def test_reports_count_until_their_leaf_is_closed_and_are_closed_after_that() ->
     cancel(cluster)
     assert set(cluster.report(first, odd_fail)) == {"committed"}
     before = counts(cluster)
-    assert cluster.world.store.begin_close(cluster.job_id, 0, 1, stored(cluster).expires_at)
+    assert cluster.world.store.begin_close(cluster.job_id, 0, 1, cluster.job.expires_at)
     assert set(cluster.report(second)) == {"closed"}
     assert counts(cluster) == before
     # The row of the late report was written, and its leaf was closed before its rows were read: it counts.
@@ -265,7 +259,7 @@ def test_a_deadline_stops_a_job_in_any_state_and_skips_the_rest(
         cluster.report(sent[0])
     ended = len(sent[0].tasks()) if sent else 0
     stop_by_deadline(cluster)
-    job = stored(cluster)
+    job = cluster.job
     assert (job.state, job.state_reason) == (JobState.STOPPING, "deadline")
     assert cluster.woken or not sent
     cluster.begin()
@@ -282,7 +276,7 @@ def test_a_deadline_is_noticed_by_the_next_sweep_however_long_the_job_stood_stil
 ) -> None:
     cluster = begun(Cluster(), tasks={"count": 10}, deadline_seconds=seconds)
     begin = cluster.world.clock
-    while stored(cluster).state is JobState.PROCESSING:
+    while cluster.job.state is JobState.PROCESSING:
         cluster.world.wait(60)
         sweep(cluster.world.deps, lambda: 40.0)
     late = cluster.world.clock - begin - timedelta(seconds=seconds)
@@ -294,11 +288,11 @@ def test_a_job_that_ended_before_its_deadline_is_left_alone_and_a_retry_begins_i
     cluster.work(odd_fail)
     cluster.end()
     stop_by_deadline(cluster)
-    assert stored(cluster).state is JobState.FAILED
-    again = retried(cluster)
+    assert cluster.job.state is JobState.FAILED
+    again = cluster.retry()
     again.begin()
     stop_by_deadline(again)
-    assert stored(again).state is JobState.STOPPING
+    assert again.job.state is JobState.STOPPING
     assert again.end() == "FAILED"
     assert counts(again) == {"succeeded": 2, "skipped": 2}
 
@@ -351,9 +345,9 @@ def test_one_failure_too_many_stops_a_job_that_says_so_at_once(
     *some, last, busy = cluster.messages()[: most + 2]
     for message in some:  # In the same half second: the throttle must not hold failures back.
         cluster.report(message, first_fail(40))
-    assert stored(cluster).state is JobState.PROCESSING
+    assert cluster.job.state is JobState.PROCESSING
     cluster.report(last, first_fail(40))
-    job = stored(cluster)
+    job = cluster.job
     assert (job.state, job.state_reason) == (JobState.STOPPING, "tolerance")
     assert cluster.woken
     assert cluster.report(busy, stopped) == ["closed"]
@@ -376,13 +370,13 @@ def test_a_job_of_which_a_part_was_stopped_and_never_retried_has_not_succeeded()
     cluster.report(cluster.messages()[0], odd_fail)
     cancel(cluster)
     cluster.end()
-    again = retried(cluster, tasks="failed")
+    again = cluster.retry(tasks="failed")
     again.begin()
     again.work()
     assert again.end() == "FAILED"
     assert counts(again) == {"succeeded": 10, "cancelled": 30}
-    assert stored(again).state_reason == "30 of 40 tasks were stopped earlier and not retried"
-    third = retried(again)
+    assert again.job.state_reason == "30 of 40 tasks were stopped earlier and not retried"
+    third = again.retry()
     third.begin()
     third.work()
     assert third.end() == "SUCCEEDED"

@@ -53,6 +53,8 @@ class Supervisor:
     def _one_life(self) -> int:
         """Start the worker and return its wait status; wake it up whenever it was frozen."""
         self._worker = subprocess.Popen(self._command).pid
+        if self._ending:  # The signal came before there was a worker to hand it to.
+            self._signal(signal.SIGTERM)
         while True:
             _, status = os.waitpid(self._worker, os.WUNTRACED)
             if not os.WIFSTOPPED(status):
@@ -68,8 +70,9 @@ class Supervisor:
 
     def _end(self, number: int, _frame: FrameType | None) -> None:
         self._ending = True
-        self._signal(signal.SIGCONT)
+        # In this order: a frozen worker finds it when it wakes up, and does not go on to sleep before.
         self._signal(signal.Signals(number))
+        self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._worker:

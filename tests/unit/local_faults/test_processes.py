@@ -204,13 +204,27 @@ def test_the_end_of_the_supervisor_is_the_worker_s_orderly_end(
     ended = tmp_path / "ended"
     worker = (
         f"signal.signal(15, lambda *_: (pathlib.Path({str(ended)!r}).touch(), sys.exit(0)));"
-        f"open(os.environ['LOG'], 'a').write('ready\\n'); {stop} time.sleep(60)"
+        f"open(os.environ['LOG'], 'a').write('ready\\n'); {stop}"
+        # In short turns: a signal just before a long sleep would be looked at after it.
+        "[time.sleep(0.1) for _ in range(600)]"
     )
     supervisor = supervise(tmp_path, worker, freeze_seconds=60)
     assert until(lambda: lives(tmp_path) == 2)
     supervisor.terminate()
     assert supervisor.wait(30) == 0
     assert ended.exists()
+
+
+def test_an_end_that_comes_while_a_worker_starts_reaches_it(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys; from local.faults.supervisor import Supervisor;"
+        "supervisor = Supervisor([sys.executable, '-c', 'import time; time.sleep(60)'], 1);"
+        "supervisor._end(signal.SIGTERM, None); sys.exit(supervisor.run())"
+    )
+    paths = os.pathsep.join(map(str, [ROOT, ROOT / "layers" / "core"]))
+    env = {"PATH": os.defpath, "PYTHONPATH": paths}
+    ended = subprocess.run([sys.executable, "-c", code], env=env, timeout=30, check=False)
+    assert ended.returncode == 128 + signal.SIGTERM
 
 
 class States:

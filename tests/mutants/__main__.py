@@ -46,6 +46,11 @@ def _pytest(scope: Scope, tree: Path, tests: tuple[str, ...]) -> int:
     return scope.run(command, env=env, cwd=tree, log=tree / "pytest.log")
 
 
+def _tail(tree: Path) -> str:
+    """Return the end of the last run's output."""
+    return (tree / "pytest.log").read_text(encoding="utf-8", errors="replace")[-2000:]
+
+
 def _judge(scope: Scope, mutant: Mutant) -> str:
     """Return what came of a mutant: killed, survived, or why it could not be judged."""
     tree = _copy(scope.folder(mutant.name.replace(" ", "-")))
@@ -58,7 +63,7 @@ def _judge(scope: Scope, mutant: Mutant) -> str:
     if code == 0:
         return "SURVIVED"
     if code != _FAILED:
-        return f"not judged: pytest ended with {code}\n{(tree / 'pytest.log').read_text()[-2000:]}"
+        return f"not judged: pytest ended with {code}\n{_tail(tree)}"
     shutil.rmtree(tree)
     return "killed"
 
@@ -72,11 +77,13 @@ def main(names: list[str]) -> int:
     """Judge the mutants whose names hold one of `names`, all of them where none is given."""
     interrupt.install()
     chosen = [m for m in MUTANTS if not names or any(name in m.name for name in names)]
-    everything = tuple(sorted({test for mutant in chosen for test in mutant.tests}))
     with Scope() as scope:
-        if _pytest(scope, _copy(scope.folder("original")), everything) != 0:
-            print("The tests fail on the code as it is: mutants say nothing.", file=sys.stderr)
-            return 1
+        original = _copy(scope.folder("original"))
+        for tests in sorted({mutant.tests for mutant in chosen}):
+            if _pytest(scope, original, tests) != 0:
+                print(_tail(original), file=sys.stderr)
+                print("Tests fail on the code as it is: mutants say nothing.", file=sys.stderr)
+                return 1
         with ThreadPoolExecutor(AT_ONCE) as pool:
             results = []
             for mutant, verdict, seconds in pool.map(lambda m: _timed(scope, m), chosen):

@@ -53,6 +53,14 @@ def test_a_report_of_an_older_generation_is_stale_and_changes_nothing() -> None:
     assert read_job(again.world.deps, ALICE, again.job_id).counts == before
 
 
+@pytest.mark.parametrize("attempt", [2, 3])
+def test_a_report_of_an_attempt_that_was_never_promised_is_stale(attempt: int) -> None:
+    cluster = started()
+    message = cluster.messages()[0].model_copy(update={"attempt": attempt})
+    assert set(cluster.report(message)) == {"stale"}
+    assert not cluster.world.store.tables.tasks
+
+
 def test_the_loser_of_two_runs_of_one_attempt_leaves_no_trace() -> None:
     cluster = started(tasks={"count": 1})
     (message,) = cluster.messages()

@@ -65,6 +65,19 @@ def test_a_back_off_longer_than_a_message_may_wait_holds_none(seconds: int) -> N
     assert cluster.end() == "SUCCEEDED"
 
 
+def test_a_retry_that_the_queue_does_not_take_is_sent_by_the_sweep() -> None:
+    cluster = started(retry={"initial_seconds": 1})
+    (message,) = cluster.messages()
+    cluster.world.queue.failing = 1
+    assert cluster.report(message, fail) == ["committed"]
+    assert cluster.messages() == []
+    assert cluster.world.store.tables.outbox
+    sweep_until(cluster, cluster.world.clock + timedelta(minutes=4))
+    (again,) = cluster.messages()
+    assert (again.tasks(), again.attempt) == ([0], 2)
+    assert not cluster.world.store.tables.outbox
+
+
 @pytest.mark.parametrize("seconds", [0, 1, 900])
 def test_a_back_off_that_a_message_may_wait_is_left_to_the_queue(seconds: int) -> None:
     retry = {"initial_seconds": seconds, "max_seconds": seconds}

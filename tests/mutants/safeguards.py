@@ -1,27 +1,17 @@
-"""The safeguards of the protocol, each with what it is without."""
+"""The safeguards of the use cases, each with what it is without; and the list of all mutants."""
 
 from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
+from tests.mutants.store_safeguards import CONDITIONS
+from tests.mutants.worker_safeguards import WORKER
 
 _CORE = "layers/core/orchestrator"
 _SERVICE = ("tests/unit/service", "tests/property/protocol")
-_STORE = (
-    "tests/integration/test_store_conformance.py",
-    "tests/integration/test_store_rows.py",
-    "-k",
-    "not emulator",
-)
-"""On the fake and on moto: the copy of the tree has no emulator."""
-_AWS = ("tests/unit/test_aws_clients.py", "tests/unit/store")
 
 
 def _service(name: str, module: str, old: str, new: str) -> Mutant:
     return Mutant(name, f"{_CORE}/service/{module}.py", old, new, _SERVICE)
-
-
-def _store(name: str, module: str, old: str, new: str) -> Mutant:
-    return Mutant(name, f"{_CORE}/store/{module}.py", old, new, _STORE)
 
 
 _REPORTS = [
@@ -363,82 +353,4 @@ _SWEEP = [
     ),
 ]
 
-_CONDITIONS = [
-    _store(
-        "rows without the attempt's condition",
-        "tasks",
-        "same = (model.gen == expect.gen) & (model.attempt == expect.attempt)",
-        "same = model.gen == expect.gen",
-    ),
-    _store(
-        "rows without the generation's condition",
-        "tasks",
-        "same = (model.gen == expect.gen) & (model.attempt == expect.attempt)",
-        "same = model.attempt == expect.attempt",
-    ),
-    _store(
-        "final rows are written over",
-        "tasks",
-        "condition: Condition = same & model.state.is_in(*_OPEN_STATES)",
-        "condition: Condition = same",
-    ),
-    _store(
-        "a closed leaf takes reports",
-        "progress",
-        "actions, mine & model.closed.does_not_exist(), expires_at)\n\n    def reopen_leaf",
-        "actions, mine, expires_at)\n\n    def reopen_leaf",
-    ),
-    _store(
-        "a leaf takes reports of any generation",
-        "progress",
-        "mine = model.gen == gen\n",
-        "mine = model.gen.exists()\n",
-    ),
-    _store(
-        "a leaf is reopened twice",
-        "progress",
-        '(model.gen < gen) & (model.closed == "done")',
-        'model.closed == "done"',
-    ),
-    _store(
-        "a leaf is closed without its generation",
-        "progress",
-        '(model.closed == "closing") & (model.gen == gen)',
-        'model.closed == "closing"',
-    ),
-    _store(
-        "a node takes older counts",
-        "progress",
-        "field.does_not_exist() | (field < packed)",
-        "field.does_not_exist() | (field > 0)",
-    ),
-    _store(
-        "the job's cursor has no condition",
-        "jobs",
-        "            condition &= model.cursor == guard.cursor\n",
-        "            pass\n",
-    ),
-    Mutant(
-        "refused entries of a batch are not sent again",
-        f"{_CORE}/aws.py",
-        "waiting = {number: waiting[number] for number in failed}",
-        "waiting = {}",
-        _AWS,
-    ),
-    Mutant(
-        "unprocessed items are left",
-        f"{_CORE}/store/requests.py",
-        '        left: list[dict[str, Any]] = answer.get("UnprocessedItems", {}).get(table, [])\n',
-        "        left: list[dict[str, Any]] = []\n",
-        _AWS,
-    ),
-    Mutant(
-        "throttled statements are taken as done",
-        f"{_CORE}/store/requests.py",
-        "                again.append(number)\n",
-        "                pass\n",
-        _AWS,
-    ),
-]
-
-MUTANTS = [*_REPORTS, *_PROGRESS, *_MACHINE, *_DELIVERY, *_SWEEP, *_CONDITIONS]
+MUTANTS = [*_REPORTS, *_PROGRESS, *_MACHINE, *_DELIVERY, *_SWEEP, *CONDITIONS, *WORKER]

@@ -205,6 +205,17 @@ def test_a_question_counts_no_start_however_often_it_is_asked() -> None:
     assert claimed(cluster, message, "m", 20, begins=False) == "drop"
 
 
+def test_a_claim_whose_reply_was_lost_is_repeated_without_a_second_start() -> None:
+    cluster = started(retry={"max_worker_losses": 2})
+    (message,) = cluster.messages()
+    for _ in range(10):
+        assert claimed(cluster, message, "m", 2) == Run(run=[0])
+    assert len(row(cluster).starts) == 1
+    # Another receive, or another message, is another start: the second worker is lost too.
+    assert claimed(cluster, message, "m", 3) == "drop"
+    assert task(cluster).attempts[-1].outcome == Outcome.WORKER_LOST
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_claim_is_undone_for_whatever_goes_back(begun: bool) -> None:
     cluster = started()

@@ -1,5 +1,5 @@
 # Needs git, make and Python 3; everything else is put under .local/ (an own Python 3.13 too, if need be).
-# DATA, PORT, WORKERS, HANDLERS, FAULTS, SEEDS and TASKS reach the commands through the environment, where no shell reads them.
+# DATA, PORT, EMULATOR, WORKERS, HANDLERS, FAULTS, SEEDS and TASKS reach the commands through the environment, where no shell reads them.
 PYTHON ?= python3
 
 # Each recipe is one command that replaces its shell, so that it gets make's signals itself.
@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup stack-setup dev-setup demo up down status logs test lint format bench chaos mutants openapi docs locks clean
+.PHONY: help setup stack-setup dev-setup demo up down status sam-local logs test lint format bench chaos mutants openapi docs locks clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -36,6 +36,9 @@ down: stack-setup ## end the stack that runs
 
 status: stack-setup ## what runs
 	@$(RUN) status
+
+sam-local: stack-setup ## serve the API of the running stack from Lambda's own containers (needs Docker, make up BIND_HOST=0.0.0.0)
+	@exec $(V)/local/bin/python -m local.sam_local $(or $(SAM_LOCAL),api)
 
 logs: stack-setup ## follow the logs of functions and workers
 	@$(RUN) logs

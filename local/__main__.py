@@ -28,10 +28,24 @@ def _number(chosen: argparse.Namespace, name: str, most: int) -> int | None:
     return int(text)
 
 
+def _external(chosen: argparse.Namespace) -> str:
+    """Return the address of an emulator that somebody else runs; empty without EMULATOR=external."""
+    kind = _text(chosen, "emulator")
+    if kind in ("", "ministack"):
+        return ""
+    address = os.environ.get("AWS_ENDPOINT_URL", "")
+    if kind != "external":
+        raise LocalError(f"EMULATOR={kind} is neither ministack (the default) nor external.")
+    if not address:
+        raise LocalError("EMULATOR=external needs AWS_ENDPOINT_URL=, the emulator's address.")
+    return address
+
+
 def options(chosen: argparse.Namespace) -> Options:
     """Return the options of `up` and `demo`; raises LocalError."""
     return Options(
         port=_number(chosen, "port", 65535),
+        external=_external(chosen),
         workers=_number(chosen, "workers", 64) or 2,
         handlers=_text(chosen, "handlers"),
         faults=knobs.parse(_text(chosen, "faults") if hasattr(chosen, "faults") else ""),
@@ -47,6 +61,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     for name in ("up", "demo"):
         command = commands.add_parser(name)
         command.add_argument("--port", help="of the emulator, else PORT, else a free one")
+        command.add_argument("--emulator", help="external: the one at AWS_ENDPOINT_URL")
         command.add_argument("--workers", help="how many, else WORKERS, else 2")
         command.add_argument("--handlers", help="modules or paths, comma separated, else HANDLERS")
     commands.choices["up"].add_argument("--faults", help="what goes wrong, else FAULTS")

@@ -85,7 +85,7 @@ def up(options: launch.Options) -> int:
 
 def _start(options: launch.Options) -> stack.Running:
     """Start a stack that outlives this command, on the usual port if nobody has it."""
-    if options.port is None and port_is_free(_USUAL_PORT):
+    if not options.external and options.port is None and port_is_free(_USUAL_PORT):
         options = replace(options, port=_USUAL_PORT)
     phases = Phases()
     with Scope() as scope, launch.threads(scope) as pool:
@@ -106,6 +106,8 @@ def down() -> int:
             return 0
         _take_down(running)
     print("The stack has ended.")
+    if running.emulator is None:
+        print(f"What was deployed to {running.stack.endpoint_url} stays there: it is not ours.")
     return 0
 
 
@@ -123,13 +125,10 @@ def status() -> int:
     if running is None:
         print("Nothing runs (make up starts a stack).")
         return 1
-    parts = {
-        f"emulator (pid {running.emulator.pid}) {running.stack.endpoint_url}": alive(
-            running.emulator
-        )
-        and healthy(running.stack.endpoint_url),
-        f"API {running.stack.api_url}": alive(running.emulator) and _api_works(running),
-    }
+    parts = {f"API {running.stack.api_url}": running.emulator_lives and _api_works(running)}
+    if running.emulator is not None:
+        name = f"emulator (pid {running.emulator.pid}) {running.stack.endpoint_url}"
+        parts[name] = running.emulator_lives and healthy(running.stack.endpoint_url)
     for number, worker in enumerate(running.workers, 1):
         name = f"worker {number} (pid {worker.pid}) {running.worker_log(number)}"
         parts[name] = alive(worker)

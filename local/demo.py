@@ -43,7 +43,7 @@ def keep_logs(running: Running) -> Path:
 
 def _check(running: Running) -> None:
     """Raise LocalError when the emulator or every worker has ended."""
-    if not alive(running.emulator):
+    if not running.emulator_lives:
         raise LocalError("The emulator has ended.")
     if not any(alive(worker) for worker in running.workers):
         raise LocalError("Every worker has ended.")

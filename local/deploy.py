@@ -23,7 +23,7 @@ class DeployError(LocalError):
     """A step of the deployment failed; the message ends with its log."""
 
 
-def _environment(endpoint_url: str, temporary: Path) -> dict[str, str]:
+def environment(endpoint_url: str, temporary: Path) -> dict[str, str]:
     """Return sam's environment: the person's own package index, but nothing of their AWS account.
 
     sam runs the pip of the first python3.13 on PATH, which is that of its own environment: a shim
@@ -47,7 +47,7 @@ def _environment(endpoint_url: str, temporary: Path) -> dict[str, str]:
 
 def _run(scope: Scope, command: Sequence[str | Path], endpoint_url: str, log: Path) -> None:
     """Run one step to its end; raise DeployError with the log's end when it fails."""
-    env = _environment(endpoint_url, log.parent / "tmp")
+    env = environment(endpoint_url, log.parent / "tmp")
     if scope.run(command, env=env, cwd=ROOT, log=log):
         words = " ".join(Path(part).name if isinstance(part, Path) else part for part in command)
         raise DeployError(f"This failed: {words}\nThe end of {log}:\n{tail(log)}")
@@ -66,7 +66,7 @@ def built(scope: Scope, folder: Path, template: Path | None = None) -> Iterator[
         into, log = BUILDS / "sam" / "build", folder / "sam-build.log"
         names = ["--template-file", str(template or ROOT / "template.yaml")]
         folders = ["--build-dir", str(into), "--cache-dir", str(BUILDS / "sam" / "cache")]
-        _run(scope, _sam("build", *names, *folders, "--cached", "--parallel"), "", log)
+        _run(scope, sam("build", *names, *folders, "--cached", "--parallel"), "", log)
         prepare = ["-m", "local.artefacts", str(into), str(BUILDS / "bytecode")]
         _run(scope, [venv_bin("emulator") / "python", *prepare], "", log)
         yield into / "template.yaml"
@@ -77,15 +77,18 @@ def deploy(scope: Scope, emulator: Emulator, template: Path, folder: Path) -> di
     flags = ["--no-confirm-changeset", "--resolve-s3", "--no-progressbar"]
     names = ["--stack-name", STACK_NAME, "--template-file", str(template)]
     log = folder / "sam-deploy.log"
-    _run(scope, _sam("deploy", *names, *flags), emulator.endpoint_url, log)
+    _run(scope, sam("deploy", *names, *flags), emulator.endpoint_url, log)
     return outputs(emulator)
 
 
-def _sam(command: str, *arguments: str) -> list[str | Path]:
-    """Return the command line of sam; as a module, since a script's first line takes no spaces."""
+def sam(command: str, *arguments: str) -> list[str | Path]:
+    """Return the command line of sam, such as "build" or "local invoke".
+
+    As a module, since a script's first line takes no spaces.
+    """
     python = venv_bin("sam") / "python"
     config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
-    return [python, "-m", "samcli", command, *config, *arguments]
+    return [python, "-m", "samcli", *command.split(), *config, *arguments]
 
 
 def outputs(emulator: Emulator) -> dict[str, str]:

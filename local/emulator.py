@@ -10,7 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local import aws
 from local.errors import LocalError
 from local.paths import tail, venv_bin
 from local.processes import Identity, alive, free_port, port_is_free
@@ -26,16 +30,14 @@ class EmulatorError(LocalError):
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running emulator; `folder` holds its log, its state and its temporary files."""
+    """A running emulator; `folder` holds its log, its state and its temporary files.
 
-    port: int
-    process: Identity
+    `process` is None where somebody else runs it.
+    """
+
+    endpoint_url: str
+    process: Identity | None
     folder: Path
-
-    @property
-    def endpoint_url(self) -> str:
-        """The address of every emulated service."""
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> Path:
@@ -83,7 +85,7 @@ def healthy(endpoint_url: str) -> bool:
 def _wait_until_healthy(emulator: Emulator) -> None:
     """Wait for the health check, bounded; raise EmulatorError with the log's end."""
     until = time.monotonic() + _HEALTHY_WITHIN_SECONDS
-    while alive(emulator.process):
+    while emulator.process is not None and alive(emulator.process):
         if healthy(emulator.endpoint_url):
             return
         if time.monotonic() > until:
@@ -108,7 +110,7 @@ def _start_once(scope: Scope, port: int, *, auth: bool, extra: Mapping[str, str]
         cwd=folder,
         log=folder / "emulator.log",
     )
-    emulator = Emulator(port, process, folder)
+    emulator = Emulator(f"http://127.0.0.1:{port}", process, folder)
     _wait_until_healthy(emulator)
     return emulator
 
@@ -137,6 +139,20 @@ def start(
             if port or not tries_left or port_is_free(chosen):
                 raise
     raise AssertionError("the last try returns or raises")
+
+
+def external(scope: Scope, endpoint_url: str) -> Emulator:
+    """Return an emulator that somebody else runs, once it answers. Raises EmulatorError."""
+    host = urlsplit(endpoint_url).hostname or ""
+    if urlsplit(endpoint_url).scheme not in ("http", "https") or not host:
+        raise EmulatorError(f"AWS_ENDPOINT_URL={endpoint_url} is no http address.")
+    if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".aws")):
+        raise EmulatorError(f"{host} is AWS itself: deploy there with sam deploy (docs/deploy.md).")
+    try:
+        aws.client("sts", endpoint_url).get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        raise EmulatorError(f"No emulator answers at {endpoint_url}: {error}") from error
+    return Emulator(endpoint_url.rstrip("/"), None, scope.folder("emulator"))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ _STARTED_WITHIN_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a person may choose: PORT=, WORKERS=, HANDLERS=, FAULTS= of the commands."""
+    """What a person may choose: PORT=, EMULATOR=, WORKERS=, HANDLERS=, FAULTS= of the commands."""
 
     port: int | None = None
     workers: int = 2
@@ -33,6 +33,8 @@ class Options:
     hooks: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment of functions and workers: measuring and fault injection hang here."""
     faults: Faults = field(default_factory=Faults)
+    external: str = ""
+    """Address of an emulator that somebody else runs; empty: the stack starts its own."""
 
 
 @contextmanager
@@ -124,6 +126,8 @@ def _deploy(
 
     def start() -> emulator.Emulator:
         with phases.phase("start the emulator"):
+            if options.external:
+                return emulator.external(scope, options.external)
             return emulator.start(scope, port=options.port, auth=options.auth, extra=options.hooks)
 
     starting = pool.submit(start)

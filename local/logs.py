@@ -12,7 +12,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local import aws, stack
 from local.errors import LocalError
 from local.paths import STACK_FILE
-from local.processes import alive
 
 _POLL_SECONDS = 1.0
 _BACK_MS = 60_000
@@ -88,7 +87,7 @@ def follow() -> int:
         for number in range(1, len(running.workers) + 1)
     }
     groups: dict[str, Group] = {}
-    while alive(running.emulator):
+    while running.emulator_lives:
         try:
             groups = _groups(client, since_ms, groups)
             _print_new(groups)

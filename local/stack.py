@@ -34,10 +34,13 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A stack with the processes that are behind it and the folder of their logs."""
+    """A stack with the processes that are behind it and the folder of their logs.
+
+    `emulator` is None where somebody else runs it.
+    """
 
     stack: Stack
-    emulator: Identity
+    emulator: Identity | None
     workers: tuple[Identity, ...]
     folder: Path
     emulator_folder: Path
@@ -45,7 +48,12 @@ class Running:
     @property
     def processes(self) -> tuple[Identity, ...]:
         """All processes."""
-        return (*self.workers, self.emulator)
+        return (*self.workers, *([self.emulator] if self.emulator else []))
+
+    @property
+    def emulator_lives(self) -> bool:
+        """Whether the emulator runs, or is not ours to know."""
+        return self.emulator is None or alive(self.emulator)
 
     @property
     def complete(self) -> bool:
@@ -93,7 +101,7 @@ def write(running: Running, path: Path) -> None:
     started = {str(process.pid): process.started for process in running.processes}
     content = asdict(running.stack) | {
         "pids": {
-            "emulator": running.emulator.pid,
+            "emulator": running.emulator.pid if running.emulator else None,
             "workers": [worker.pid for worker in running.workers],
         },
         "started": started,
@@ -114,7 +122,9 @@ def read(path: Path) -> Running | None:
         folders = content.pop("folders")
         return Running(
             stack=Stack(**content),
-            emulator=Identity(pids["emulator"], started[str(pids["emulator"])]),
+            emulator=Identity(pids["emulator"], started[str(pids["emulator"])])
+            if pids["emulator"]
+            else None,
             workers=tuple(Identity(pid, started[str(pid)]) for pid in pids["workers"]),
             folder=Path(folders["logs"]),
             emulator_folder=Path(folders["emulator"]),

@@ -1,0 +1,143 @@
+"""A stack on an emulator of somebody else's, and functions in Lambda's own containers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import __main__, control, emulator, launch, sam_local, sam_template, stack
+from local.errors import LocalError
+from local.processes import Identity, free_port
+from local.scope import Scope
+from tests.unit.test_local_demo import STACK, running
+
+
+def external(folder: Path) -> stack.Running:
+    return stack.Running(STACK, None, (Identity(2, "b"),), folder, folder / "emulator")
+
+
+def chosen(monkeypatch: pytest.MonkeyPatch, **variables: str) -> launch.Options:
+    for name in ("EMULATOR", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return __main__.options(__main__.parse(["up"]))
+
+
+# -- an emulator of somebody else's
+
+
+def test_an_external_emulator_is_the_one_at_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "http://localhost:4667"
+    assert chosen(monkeypatch, EMULATOR="external", AWS_ENDPOINT_URL=url).external == url
+    assert chosen(monkeypatch, AWS_ENDPOINT_URL=url).external == ""
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"EMULATOR": "external"}, "AWS_ENDPOINT_URL="),
+        ({"EMULATOR": "localstack"}, "neither ministack"),
+    ],
+)
+def test_a_wrong_emulator_is_refused_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+) -> None:
+    with pytest.raises(LocalError, match=said):
+        chosen(monkeypatch, **variables)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://dynamodb.us-east-1.amazonaws.com", "AWS itself"),
+        ("https://sqs.us-east-1.api.aws", "AWS itself"),
+        ("localhost:4566", "no http address"),
+        (f"http://127.0.0.1:{free_port()}", "No emulator answers"),
+    ],
+)
+def test_what_is_no_emulator_is_not_deployed_to(url: str, said: str) -> None:
+    with Scope() as scope, pytest.raises(emulator.EmulatorError, match=said):
+        emulator.external(scope, url)
+
+
+def test_a_stack_on_an_external_emulator_is_read_back_and_is_whole_with_its_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "stack.json"
+    stack.write(external(tmp_path), path)
+    assert stack.read(path) == external(tmp_path)
+    monkeypatch.setattr(stack, "alive", lambda process: process.pid == 2)
+    assert external(tmp_path).complete
+    assert not running(tmp_path).complete
+
+
+def test_down_leaves_what_is_not_ours_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "stack.json"
+    stack.write(external(tmp_path), path)
+    stopped: list[Identity] = []
+    monkeypatch.setattr(control, "STACK_FILE", path)
+    monkeypatch.setattr(control, "stop_groups", stopped.extend)
+    assert control.down() == 0
+    assert stopped == [Identity(2, "b")]
+    assert f"deployed to {STACK.endpoint_url} stays" in capsys.readouterr().out
+
+
+# -- sam local
+
+
+class Functions:
+    """A Lambda client that knows two functions."""
+
+    def get_function_configuration(self, **request: str) -> dict[str, Any]:
+        if request["FunctionName"] == "stack-dead-letters":
+            return {}
+        queue = f"{STACK.endpoint_url}/000000000000/tasks"
+        return {"Environment": {"Variables": {"JOBS_TABLE": "jobs", "TASK_QUEUE_URL": queue}}}
+
+
+def test_containers_get_what_is_deployed_and_the_emulator_as_they_see_it() -> None:
+    endpoint = "http://host.docker.internal:1"
+    assert sam_local.variables(STACK, Functions()) == {
+        "JobsApiFunction": {
+            "JOBS_TABLE": "jobs",
+            "TASK_QUEUE_URL": f"{endpoint}/000000000000/tasks",
+            "AWS_ENDPOINT_URL": endpoint,
+        },
+        "DeadLettersFunction": {"AWS_ENDPOINT_URL": endpoint},
+    }
+
+
+def test_the_copy_of_the_template_names_the_endpoint_and_is_else_the_same(tmp_path: Path) -> None:
+    built, copy = tmp_path / "template.yaml", tmp_path / "copy.yaml"
+    text = (
+        "Globals:\n  Function:\n    Environment:\n      Variables:\n        A:\n          Ref: B\n"
+    )
+    built.write_text(text)
+    sam_template.main(built, copy, "http://x:1")
+    assert copy.read_text() == text.replace("A:\n", "A:\n", 1) + (
+        "        AWS_ENDPOINT_URL: http://x:1\n"
+    )
+
+
+def test_sam_local_without_an_engine_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LocalError, match="needs Docker"):
+        sam_local.engine()
+
+
+def test_an_unknown_function_or_event_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sam_local, "_running", lambda: running(tmp_path))
+    with Scope() as scope:
+        with pytest.raises(LocalError, match="no function nope: there are dead_letters, jobs_api"):
+            sam_local.invoke(scope, "nope", tmp_path)
+        with pytest.raises(LocalError, match="no event"):
+            sam_local.invoke(scope, "jobs_api", tmp_path / "none.json")

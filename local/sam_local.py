@@ -12,7 +12,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,18 +62,23 @@ def engine() -> None:
         raise LocalError(f"sam local needs a Docker engine: {asked.stderr.strip()[:300]}")
 
 
+def gateway_of(configs: Sequence[Mapping[str, str]]) -> str | None:
+    """Return this machine's address on a network of Docker's: named, or the first of its subnet."""
+    for config in configs:
+        if config.get("Gateway"):
+            return config["Gateway"]
+        if config.get("Subnet"):
+            return str(next(ip_network(config["Subnet"]).hosts()))
+    return None
+
+
 def gateway_address() -> str:
-    """Return the address of this machine on Docker's default network. Raises LocalError."""
-    command = ["docker", "network", "inspect", "bridge", "--format"]
-    asked = subprocess.run(
-        [*command, "{{(index .IPAM.Config 0).Gateway}}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    address = asked.stdout.strip()
-    if not address:
-        raise LocalError(f"Docker's network bridge has no gateway: {asked.stderr.strip()[:300]}")
+    """Return this machine's address on Docker's default network. Raises LocalError."""
+    command = ["docker", "network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    address = gateway_of(json.loads(asked.stdout)) if asked.returncode == 0 else None
+    if address is None:
+        raise LocalError(f"Docker's network bridge has no address: {asked.stderr.strip()[:300]}")
     return address
 
 

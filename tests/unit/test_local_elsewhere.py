@@ -112,6 +112,21 @@ def test_containers_get_what_is_deployed_and_the_emulator_as_they_see_it() -> No
     }
 
 
+@pytest.mark.parametrize(
+    ("configs", "address"),
+    [
+        ([{"Subnet": "172.17.0.0/16", "Gateway": "172.17.0.9"}], "172.17.0.9"),
+        ([{"Subnet": "172.17.0.0/16"}], "172.17.0.1"),
+        ([{}, {"Subnet": "10.9.8.0/24"}], "10.9.8.1"),
+        ([], None),
+    ],
+)
+def test_the_gateway_is_the_one_named_or_the_first_of_the_subnet(
+    configs: list[dict[str, str]], address: str | None
+) -> None:
+    assert sam_local.gateway_of(configs) == address
+
+
 def test_the_copy_of_the_template_names_the_endpoint_and_is_else_the_same(tmp_path: Path) -> None:
     built, copy = tmp_path / "template.yaml", tmp_path / "copy.yaml"
     text = (

@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup stack-setup dev-setup demo up down status sam-local logs test lint format bench chaos mutants openapi docs locks clean
+.PHONY: help setup stack-setup dev-setup demo up down status sam-local logs test test-sam-local lint format bench chaos mutants openapi docs locks clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -45,6 +45,9 @@ logs: stack-setup ## follow the logs of functions and workers
 
 test: dev-setup ## all tests and checks, with coverage
 	@$(CHECK) test $(TESTS)
+
+test-sam-local: dev-setup ## the functions in Lambda's own containers (needs a Docker engine and the image)
+	@$(CHECK) test tests/sam_local -rs
 
 lint: dev-setup ## the static checks alone
 	@$(CHECK) lint

@@ -100,8 +100,8 @@ def prepare(running: stack.Running, folder: Path) -> list[str]:
     return flags + (["--skip-pull-image"] if os.environ.get("SKIP_PULL_IMAGE") else [])
 
 
-def _running() -> stack.Running:
-    running = stack.read(STACK_FILE)
+def _running(file: Path) -> stack.Running:
+    running = stack.read(file)
     if running is None or not running.complete:
         raise LocalError("Nothing runs: make up BIND_HOST=0.0.0.0 starts a stack.")
     if not (_BUILT / "template.yaml").exists():
@@ -116,17 +116,17 @@ def _port() -> int:
     return _USUAL_PORT if port_is_free(_USUAL_PORT) else free_port()
 
 
-def api(scope: Scope) -> int:
+def api(scope: Scope, file: Path) -> int:
     """Serve the API by `sam local start-api` until it is interrupted."""
-    running, folder, port = _running(), scope.folder("sam-local"), _port()
-    print(f"The API at http://127.0.0.1:{port}/api/v1 (key: api_key in {STACK_FILE})", flush=True)
+    running, folder, port = _running(file), scope.folder("sam-local"), _port()
+    print(f"The API at http://127.0.0.1:{port}/api/v1 (key: api_key in {file})", flush=True)
     flags = ["--port", str(port), "--warm-containers", "LAZY"]
     return _sam(scope, running, "start-api", [*prepare(running, folder), *flags])
 
 
-def invoke(scope: Scope, function: str, event: Path) -> int:
+def invoke(scope: Scope, file: Path, function: str, event: Path) -> int:
     """Invoke one function on a recorded event; sam prints its answer."""
-    running, folder = _running(), scope.folder("sam-local")
+    running, folder = _running(file), scope.folder("sam-local")
     if function not in running.stack.functions:
         names = ", ".join(sorted(running.stack.functions))
         raise LocalError(f"There is no function {function}: there are {names}.")
@@ -146,6 +146,7 @@ def _sam(scope: Scope, running: stack.Running, command: str, arguments: list[str
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="local.sam_local", description=__doc__)
+    parser.add_argument("--stack", type=Path, default=STACK_FILE, help="file of a running stack")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("api")
     one = commands.add_parser("invoke")
@@ -157,8 +158,8 @@ def main() -> int:
         engine()
         with Scope() as scope:
             if chosen.command == "api":
-                return api(scope)
-            return invoke(scope, chosen.function, chosen.event)
+                return api(scope, chosen.stack)
+            return invoke(scope, chosen.stack, chosen.function, chosen.event)
     except LocalError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

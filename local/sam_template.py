@@ -1,7 +1,7 @@
-"""Copy a built template, with an AWS endpoint for its functions: `python -m local.sam_template BUILT COPY URL`.
+"""Copy a built template as `sam local` needs it: `python -m local.sam_template BUILT COPY URL`.
 
 `sam local` gives a container no variable that the template does not name, and the product's template
-names no endpoint: an emulator sets it by itself.
+names no endpoint: an emulator sets it by itself. It also finds no authorizer behind a GetAtt.
 """
 
 from __future__ import annotations
@@ -12,6 +12,11 @@ from typing import Any
 
 import yaml
 
+_INTEGRATION = (
+    "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/"
+    "arn:aws:lambda:us-east-1:123456789012:function:{}/invocations"
+)
+
 
 def with_endpoint(template: dict[str, Any], endpoint_url: str) -> dict[str, Any]:
     """Return the template with AWS_ENDPOINT_URL among the variables of all functions."""
@@ -20,10 +25,21 @@ def with_endpoint(template: dict[str, Any], endpoint_url: str) -> dict[str, Any]
     return template
 
 
+def with_authorizers(template: dict[str, Any]) -> dict[str, Any]:
+    """Return the template with each authorizer's function named in the one form that `sam local` reads."""
+    for resource in template["Resources"].values():
+        auth = resource.get("Properties", {}).get("Auth", {})
+        for authorizer in auth.get("Authorizers", {}).values():
+            function, _ = authorizer["FunctionArn"]["Fn::GetAtt"]
+            authorizer["FunctionArn"] = _INTEGRATION.format(function)
+    return template
+
+
 def main(built: Path, copy: Path, endpoint_url: str) -> None:
     """Write the copy beside the built one: its paths are relative."""
     template = yaml.safe_load(built.read_text(encoding="utf-8"))
-    copy.write_text(yaml.safe_dump(with_endpoint(template, endpoint_url)), encoding="utf-8")
+    changed = with_authorizers(with_endpoint(template, endpoint_url))
+    copy.write_text(yaml.safe_dump(changed), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from local import __main__, control, emulator, launch, sam_local, sam_template, stack
 from local.errors import LocalError
@@ -127,16 +128,27 @@ def test_the_gateway_is_the_one_named_or_the_first_of_the_subnet(
     assert sam_local.gateway_of(configs) == address
 
 
-def test_the_copy_of_the_template_names_the_endpoint_and_is_else_the_same(tmp_path: Path) -> None:
+def test_the_copy_of_the_template_names_endpoint_and_authorizer_and_is_else_the_same(
+    tmp_path: Path,
+) -> None:
+    variables: dict[str, Any] = {"A": {"Ref": "B"}}
+    authorizer: dict[str, Any] = {"FunctionArn": {"Fn::GetAtt": ["AuthorizerFunction", "Arn"]}}
+    template = {
+        "Globals": {"Function": {"Environment": {"Variables": variables}}},
+        "Resources": {
+            "Table": {"Type": "AWS::DynamoDB::Table"},
+            "Api": {"Properties": {"Auth": {"Authorizers": {"Bearer": authorizer}}}},
+        },
+    }
     built, copy = tmp_path / "template.yaml", tmp_path / "copy.yaml"
-    text = (
-        "Globals:\n  Function:\n    Environment:\n      Variables:\n        A:\n          Ref: B\n"
-    )
-    built.write_text(text)
+    built.write_text(yaml.safe_dump(template))
     sam_template.main(built, copy, "http://x:1")
-    assert copy.read_text() == text.replace("A:\n", "A:\n", 1) + (
-        "        AWS_ENDPOINT_URL: http://x:1\n"
-    )
+    variables["AWS_ENDPOINT_URL"] = "http://x:1"
+    found = yaml.safe_load(copy.read_text())
+    arn = found["Resources"]["Api"]["Properties"]["Auth"]["Authorizers"]["Bearer"]["FunctionArn"]
+    assert arn.endswith(":function:AuthorizerFunction/invocations")
+    authorizer["FunctionArn"] = arn
+    assert found == template
 
 
 def test_sam_local_without_an_engine_says_what_it_needs(
@@ -150,9 +162,9 @@ def test_sam_local_without_an_engine_says_what_it_needs(
 def test_an_unknown_function_or_event_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sam_local, "_running", lambda: running(tmp_path))
+    monkeypatch.setattr(sam_local, "_running", lambda _file: running(tmp_path))
     with Scope() as scope:
         with pytest.raises(LocalError, match="no function nope: there are dead_letters, jobs_api"):
-            sam_local.invoke(scope, "nope", tmp_path)
+            sam_local.invoke(scope, tmp_path, "nope", tmp_path)
         with pytest.raises(LocalError, match="no event"):
-            sam_local.invoke(scope, "jobs_api", tmp_path / "none.json")
+            sam_local.invoke(scope, tmp_path, "jobs_api", tmp_path / "none.json")

@@ -35,10 +35,23 @@ def with_authorizers(template: dict[str, Any]) -> dict[str, Any]:
     return template
 
 
+def without_preflights(template: dict[str, Any]) -> dict[str, Any]:
+    """Return the template without OPTIONS routes, which are open.
+
+    `sam local` has one authorizer for all methods of a path: it would ask nobody for a key.
+    """
+    for resource in template["Resources"].values():
+        events = resource.get("Properties", {}).get("Events", {})
+        for name, event in list(events.items()):
+            if event.get("Properties", {}).get("Method", "").upper() == "OPTIONS":
+                del events[name]
+    return template
+
+
 def main(built: Path, copy: Path, endpoint_url: str) -> None:
     """Write the copy beside the built one: its paths are relative."""
     template = yaml.safe_load(built.read_text(encoding="utf-8"))
-    changed = with_authorizers(with_endpoint(template, endpoint_url))
+    changed = without_preflights(with_authorizers(with_endpoint(template, endpoint_url)))
     copy.write_text(yaml.safe_dump(changed), encoding="utf-8")
 
 

@@ -128,15 +128,21 @@ def test_the_gateway_is_the_one_named_or_the_first_of_the_subnet(
     assert sam_local.gateway_of(configs) == address
 
 
-def test_the_copy_of_the_template_names_endpoint_and_authorizer_and_is_else_the_same(
+def test_the_copy_of_the_template_differs_where_sam_local_needs_it_alone(
     tmp_path: Path,
 ) -> None:
     variables: dict[str, Any] = {"A": {"Ref": "B"}}
     authorizer: dict[str, Any] = {"FunctionArn": {"Fn::GetAtt": ["AuthorizerFunction", "Arn"]}}
+    events: dict[str, Any] = {
+        "List": {"Type": "Api", "Properties": {"Path": "/jobs", "Method": "GET"}},
+        "Preflight": {"Type": "Api", "Properties": {"Path": "/jobs", "Method": "OPTIONS"}},
+        "Tick": {"Type": "Schedule"},
+    }
     template = {
         "Globals": {"Function": {"Environment": {"Variables": variables}}},
         "Resources": {
             "Table": {"Type": "AWS::DynamoDB::Table"},
+            "JobsApiFunction": {"Properties": {"Events": events}},
             "Api": {"Properties": {"Auth": {"Authorizers": {"Bearer": authorizer}}}},
         },
     }
@@ -148,6 +154,7 @@ def test_the_copy_of_the_template_names_endpoint_and_authorizer_and_is_else_the_
     arn = found["Resources"]["Api"]["Properties"]["Auth"]["Authorizers"]["Bearer"]["FunctionArn"]
     assert arn.endswith(":function:AuthorizerFunction/invocations")
     authorizer["FunctionArn"] = arn
+    del events["Preflight"]
     assert found == template
 
 

@@ -281,12 +281,6 @@ _DELIVERY = [
         "own = [index for index in message.tasks() if index not in given]",
         "own = message.tasks()",
     ),
-    _service(
-        "dead letters of another generation are settled",
-        "dead_letters",
-        "if job is None or job.gen != message.gen:",
-        "if job is None:",
-    ),
 ]
 
 _SWEEP = [

@@ -62,7 +62,7 @@ WORKER = [
         "            pass\n",
     ),
     _worker(
-        "renewals that failed in part are not tried again soon",
+        "renewals that failed in part are tried again without a pause",
         "leases",
         "        return all(refusal.final for refusal in refusals)\n",
         "        return True\n",

@@ -129,6 +129,14 @@ def test_an_entry_that_failed_in_a_good_answer_is_tried_again_alone(setting: Set
     assert setting.leases.ours(renewed)
 
 
+def test_entries_that_go_on_to_fail_are_not_tried_at_each_tick(setting: Setting) -> None:
+    setting.hold()
+    setting.queue.fail_always.add("m1")
+    setting.pass_seconds(LEASE)
+    after_first = LEASE * 7 // 10
+    assert after_first // 7 <= setting.queue.renewal_calls < after_first
+
+
 def receive_again(setting: Setting, message_id: str = "m1") -> bool:
     received = Received(message_id=message_id, receipt=f"{message_id}/2", receive_count=2, body="")
     return setting.leases.take_over(received, setting.now)

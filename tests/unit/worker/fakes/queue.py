@@ -36,6 +36,7 @@ class FakeQueue:
     hidden_for: dict[str, list[int]] = field(default_factory=dict)
     refuse: set[str] = field(default_factory=set)
     fail_once: set[str] = field(default_factory=set)
+    fail_always: set[str] = field(default_factory=set)
     renewal_calls: int = 0
     largest_receive: int = 0
     down: bool = False
@@ -113,7 +114,7 @@ class FakeQueue:
                 refusals.append(Refusal(receipt, True, "ReceiptHandleIsInvalid"))
             elif message_id in final:
                 refusals.append(Refusal(receipt, True, "MessageNotInflight"))
-            elif message_id in self.fail_once:
+            elif message_id in self.fail_once | self.fail_always:
                 self.fail_once.discard(message_id)
                 refusals.append(Refusal(receipt, False, "InternalError"))
         return refusals

@@ -14,6 +14,9 @@ from tests.fakes.store import MemoryStore
 from tests.property.protocol.calls import gate
 
 _ENDED = (TaskState.SUCCEEDED, TaskState.FAILED)
+_UPDATE_JOB = cast(Any, MemoryStore.update_job).__wrapped__
+_WRITE_TASK = cast(Any, MemoryStore.write_task).__wrapped__
+"""The writes without the hooks around them."""
 
 
 class CheckedStore(MemoryStore):
@@ -35,8 +38,10 @@ class CheckedStore(MemoryStore):
             self.violations.append(" ".join([broken, *map(str, values)]))
 
     def update_job(self, job_id: str, guard: JobGuard, **changes: Unpack[JobChanges]) -> Job | None:
-        old = self.tables.jobs.get(job_id)
-        new = super().update_job(job_id, guard, **changes)
+        gate("update_job")
+        with self.lock:  # What stood before is known only behind the gate.
+            old = self.tables.jobs.get(job_id)
+            new: Job | None = _UPDATE_JOB(self, job_id, guard, **changes)
         if old is not None and new is not None:
             self._check_job(old, new)
         return new
@@ -63,8 +68,10 @@ class CheckedStore(MemoryStore):
 
     def write_task(self, write: TaskWrite) -> Refused | None:
         key = (write.row.job_id, write.row.index)
-        old = self.tables.tasks.get(key)
-        answer = super().write_task(write)
+        gate("write_task")
+        with self.lock:
+            old = self.tables.tasks.get(key)
+            answer: Refused | None = _WRITE_TASK(self, write)
         if answer is None:
             self._check_row(old, write.row)
         return answer

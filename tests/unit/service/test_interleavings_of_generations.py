@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from orchestrator.errors import Conflict, Superseded
@@ -351,3 +353,40 @@ def test_a_row_that_no_set_counts_yet_is_counted_when_its_leaf_is_closed() -> No
     cancel(cluster)
     assert cluster.end() == "CANCELLED"
     assert (counts(cluster).succeeded, counts(cluster).cancelled) == (1, 1)
+
+
+def _stalled_at(cluster: Cluster, read: str, action: Callable[[], object]) -> None:
+    """Let `action` happen right after the next such read: its answer is old when it is used."""
+    store = cluster.world.store
+    original = getattr(store, read)
+
+    def stalled(*args: object) -> object:
+        answer = original(*args)
+        setattr(store, read, original)
+        action()
+        return answer
+
+    setattr(store, read, stalled)
+
+
+@pytest.mark.parametrize("read", ["get_nodes", "get_root"])
+@pytest.mark.parametrize("caller", ["heartbeat", "sweep"])
+def test_who_saw_root_before_a_reopening_does_not_wake_the_machine_after_it(
+    caller: str, read: str
+) -> None:
+    """The old ROOT says that all has ended; by the time the job is read again, it is PROCESSING."""
+    cluster = ended()
+    again = cluster.retry()
+    _stalled_at(cluster, read, again.begin)
+    if caller == "sweep":
+        sweep_after(again, 400)
+    else:
+        body = HeartbeatIn(
+            version="1", slots=1, handlers=[], running=[], touched={cluster.job_id: [NODE]}
+        )
+        heartbeat(cluster.world.deps, "w-1", body)
+    assert not again.woken
+    if again.job.state is not JobState.PROCESSING:
+        again.begin()
+    again.work()
+    assert again.woken

@@ -88,11 +88,15 @@ def _may_wait(job: Job, root: Root, number: int, node: Node, now: datetime) -> b
 
 
 def push_again(deps: Deps, job: Job, nodes: Iterable[int]) -> None:
-    """Push nodes as they stand now, unthrottled: the tail that the throttle held back."""
+    """Push nodes as they stand now, unthrottled: the tail that the throttle held back.
+
+    Judged only where the job was PROCESSING before they were read: those of a job that is being
+    reopened may still say that all of it has ended.
+    """
     root = None
     for number, node in deps.store.get_nodes(job.job_id, sorted(set(nodes))).items():
         root = put_node_in_root(deps, job, number, node)
-    if root is not None:
+    if root is not None and job.state is JobState.PROCESSING:
         judge_job(deps, job, root)
 
 

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from orchestrator.model.ids import nodes_of
 from orchestrator.model.items import Job
-from orchestrator.model.progress import Root
 from orchestrator.model.states import ACTIVE_JOB_STATES, JobState, StopReason
 from orchestrator.policy import Policy
 from orchestrator.service.commit import judge_job, push_again, refill_due, send_token, stop_job
@@ -71,7 +70,7 @@ def _check(deps: Deps, job_id: str) -> int:
     if mine is None:
         return 0
     if _execution_lives(deps, mine):
-        _nudge(deps, mine, root, now)
+        _nudge(deps, mine, now)
     return 1
 
 
@@ -128,14 +127,18 @@ def execution_ended(deps: Deps, job_id: str, gen: int, exec: int, status: str) -
     restart(deps, job, status)
 
 
-def _nudge(deps: Deps, job: Job, root: Root, now: datetime) -> None:
-    """Do what a lost report, token, timer or message should have done."""
+def _nudge(deps: Deps, job: Job, now: datetime) -> None:
+    """Do what a lost report, token, timer or message should have done.
+
+    ROOT is read after the job: an older one may be that of the generation before, and complete.
+    """
     policy = Policy.load(job.policy)
     if job.state is JobState.STOPPING:
         send_token(deps, job)
     elif job.deadline_at is not None and job.deadline_at <= now:
         stop_job(deps, job.job_id, job.gen, StopReason.DEADLINE, "sweep")
     elif job.state is JobState.PROCESSING:
+        root = deps.store.get_root(job.job_id)
         judge_job(deps, job, root)
         if job.checks:
             push_again(deps, job, nodes_of(job.total or 0))

@@ -1,5 +1,5 @@
 # Needs git, make and Python 3; everything else is put under .local/ (an own Python 3.13 too, if need be).
-# DATA, PORT, EMULATOR, WORKERS, HANDLERS, FAULTS, SEEDS and TASKS reach the commands through the environment, where no shell reads them.
+# DATA, PORT, EMULATOR, WORKERS, HANDLERS, FAULTS, SEEDS, TASKS, IMAGE, BASE, ENGINE, STACK, ROLE_ARN and ENDPOINT reach the commands through the environment, where no shell reads them.
 PYTHON ?= python3
 
 # Each recipe is one command that replaces its shell, so that it gets make's signals itself.
@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup stack-setup dev-setup demo up down status sam-local logs test test-sam-local lint format bench chaos mutants openapi docs locks clean
+.PHONY: help setup stack-setup dev-setup demo up down status sam-local logs test test-k8s test-site screenshots site site-client test-sam-local lint format bench-setup bench chaos mutants openapi docs locks image k8s-config clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -46,6 +46,21 @@ logs: stack-setup ## follow the logs of functions and workers
 test: dev-setup ## all tests and checks, with coverage
 	@$(CHECK) test $(TESTS)
 
+test-k8s: dev-setup ## workers on the cluster of KUBECONFIG, which has KEDA (IMAGE_LOAD="kind load image-archive", or IMAGE=)
+	@$(CHECK) test tests/k8s -rs -s
+
+test-site: dev-setup ## the site in a browser, on a stack with real workers (needs Node.js; SITE_TASKS=n)
+	@$(CHECK) test-site
+
+screenshots: dev-setup ## take the pictures of the site in docs/img again
+	@SCREENSHOTS=1 $(CHECK) test-site screens
+
+site: stack-setup ## build the site
+	@exec $(V)/local/bin/python -m local.site
+
+site-client: ## write the site's API client from docs/openapi.json
+	@cd frontend && exec npm run --silent client
+
 test-sam-local: dev-setup ## the functions in Lambda's own containers (needs a Docker engine and the image)
 	@$(CHECK) test tests/sam_local -rs
 
@@ -55,7 +70,10 @@ lint: dev-setup ## the static checks alone
 format: dev-setup ## format the code
 	@$(CHECK) format
 
-bench: dev-setup ## measure, floors printed beside
+bench-setup:
+	@exec $(PYTHON) -m local.bootstrap uv emulator sam local dev bench
+
+bench: bench-setup ## measure, floors printed beside
 	@$(CHECK) bench
 
 chaos: dev-setup ## 10,000 tasks under all faults at once, three seeds (SEEDS="1 2 3", TASKS=n)
@@ -73,6 +91,12 @@ docs: dev-setup ## draw docs/states.md from the transition table
 locks: stack-setup ## compile the lock files again
 	@exec $(PYTHON) -m local.locks
 
+image: stack-setup ## build the worker's image (IMAGE=name:tag, BASE=image, ENGINE=docker or podman)
+	@exec $(V)/local/bin/python -m local.image
+
+k8s-config: stack-setup ## write the stack's values for k8s/overlays (STACK=name, ROLE_ARN=arn; or ENDPOINT=address)
+	@exec $(V)/local/bin/python -m local.k8s_config
+
 clean: ## remove what was built and installed (make down first)
 	@test ! -e .local/stack.json || { echo "A stack may run: make down first."; exit 1; }
-	@exec rm -rf .local .aws-sam .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache
+	@exec rm -rf .local .aws-sam frontend/node_modules frontend/test-results .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache

@@ -13,7 +13,7 @@ from local.paths import ROOT, venv_bin
 _LOCKS = (
     "layers/core/requirements",
     "worker/requirements",
-    *(f"local/requirements/{name}" for name in ("uv", "emulator", "sam", "local", "dev")),
+    *(f"local/requirements/{name}" for name in ("uv", "emulator", "sam", "local", "dev", "bench")),
 )
 
 

@@ -2,13 +2,14 @@
 
 Each step passes on the messages that go on and deals with the rest itself: read, handler known,
 claim, judge. A redelivered single task may have killed its worker: it is set apart, unclaimed, to run
-alone, so that it takes no others along and none of them is blamed for it.
+alone, so that it takes no others along and none of them is blamed for it. A container cannot: it is asked
+about without a start, whatever the delivery, and needs no slot.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -52,6 +53,7 @@ class Admission:
         reporter: Reporter,
         log: Log,
         stopping: threading.Event,
+        take_container: Callable[[Held], None] | None = None,
     ) -> None:
         self._worker_id = worker_id
         self._api = api
@@ -60,6 +62,7 @@ class Admission:
         self._reporter = reporter
         self._log = log
         self._stopping = stopping
+        self._take_container = take_container
         self._unknown: dict[str, None] = {}
         self._malformed: dict[str, None] = {}
         self.handlers: frozenset[str] = frozenset()
@@ -70,11 +73,16 @@ class Admission:
         return list(self._unknown)
 
     def admit(self, received: Iterable[Received], received_at: float) -> Admitted:
-        """Decide about each message; all but those returned are dealt with."""
+        """Decide about each message; all but those returned are dealt with, containers among them."""
         messages = [held for each in received if (held := self._read(each, received_at))]
         messages = [held for held in messages if self._has_handler(held)]
         singles = {held for held in messages if held.redelivered and len(held.unsettled) == 1}
-        to_run = self._claimed(messages, waiting=singles)
+        containers = {held for held in messages if self._is_container(held)}
+        to_run = self._claimed(messages, waiting=singles | containers)
+        for held in to_run:
+            if held in containers and self._take_container is not None:
+                self._take_container(held)
+        to_run = [held for held in to_run if held not in containers]
         alone = [held for held in to_run if held.redelivered]
         return Admitted(
             run=[held for held in to_run if not held.redelivered],
@@ -123,6 +131,9 @@ class Admission:
                 chars=len(received.body),
                 problems=problems,
             )
+
+    def _is_container(self, held: Held) -> bool:
+        return self._take_container is not None and not held.in_slot
 
     def _has_handler(self, held: Held) -> bool:
         name = held.message.handler

@@ -27,6 +27,18 @@ class Cancelled(BaseException):
     """Raised by `Context.raise_if_cancelled`; no `except Exception` of a handler swallows it."""
 
 
+class Draining(BaseException):
+    """Raised by `Context.raise_if_draining`: the task goes back and is run again elsewhere."""
+
+
+CHECKPOINT_MAX_BYTES = 256 * 1024
+"""A checkpoint says where to go on. What is larger belongs in a bucket, and its key in here."""
+
+
+class CheckpointFailed(Exception):
+    """A checkpoint could not be read or stored. A handler that can go on without may catch it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task[I = Json, P = Json]:
     """One task of a job, in one attempt.
@@ -58,6 +70,18 @@ class Files(Protocol):
         ...
 
 
+class Checkpoints(Protocol):
+    """The checkpoint of a task, as `Context` uses it. Both raise CheckpointFailed."""
+
+    def load(self) -> bytes | None:
+        """Return the newest one, None where there is none."""
+        ...
+
+    def save(self, data: bytes) -> bool:
+        """Store one; tell whether it was stored. Raises ValueError where it is too large."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What surrounds one run of a task: `run_id` is new, `scratch` is removed after it."""
@@ -70,6 +94,8 @@ class Context:
     files: Files
     is_cancelled: Callable[[], bool]
     report_progress: Callable[[float], None]
+    is_draining: Callable[[], bool]
+    checkpoints: Checkpoints
 
     @property
     def scratch(self) -> Path:
@@ -85,6 +111,37 @@ class Context:
         """Raise Cancelled if the job was stopped: the short way out of a loop."""
         if self.is_cancelled():
             raise Cancelled
+
+    @property
+    def draining(self) -> bool:
+        """Tell whether this worker is ending: true at once, DRAIN_SECONDS before the task is stopped."""
+        return self.is_draining()
+
+    def raise_if_draining(self) -> None:
+        """Raise Draining if this worker is ending: the task is run again elsewhere, soon, uncounted.
+
+        Right after a checkpoint. A task that ends soon had better end here.
+        """
+        if self.is_draining():
+            raise Draining
+
+    @property
+    def checkpoint_data(self) -> bytes | None:
+        """The newest checkpoint of this task, of whichever run; None at first.
+
+        Costs a request to S3 when it is first asked for, and none in a task's first run. Raises
+        CheckpointFailed.
+        """
+        return self.checkpoints.load()
+
+    def checkpoint(self, data: bytes) -> bool:
+        """Store where the task is (256 KiB at most) for the run that goes on if this one does not end.
+
+        True: it is stored, and outlives this worker. False: it is not, since a later run of this task
+        has stored its own. Raises ValueError where it is too large, CheckpointFailed where S3 refuses
+        it, or is away for longer than five tries take.
+        """
+        return self.checkpoints.save(data)
 
     def progress(self, fraction: float) -> None:
         """Say how much is done, 0..1; cheap, may be called at every step."""

@@ -9,14 +9,16 @@ from worker.backoff import Backoff
 from worker.held import Held
 from worker.leases import BATCH, Leases
 from worker.log import Log
+from worker.metrics import Meters
 from worker.ports import Refusal, TaskQueue, Unavailable
 
 
 class Deletions:
     """Messages whose tasks are all settled. Safe to use from all threads."""
 
-    def __init__(self, queue: TaskQueue, leases: Leases, log: Log) -> None:
+    def __init__(self, queue: TaskQueue, leases: Leases, log: Log, meters: Meters) -> None:
         self._queue = queue
+        self._counted = meters.deletes
         self._leases = leases
         self._log = log
         self._lock = threading.Lock()
@@ -70,6 +72,8 @@ class Deletions:
     def _tell(self, gone: list[Held], failed: dict[str, Refusal]) -> None:
         """Log what was deleted, and what the queue says is not ours, which is the end of it too."""
         refused = [held for held in gone if held.receipt in failed]
+        self._counted.labels("refused").inc(len(refused))
+        self._counted.labels("deleted").inc(len(gone) - len(refused))
         for held in refused:
             self._log.info("not_deleted", reason=failed[held.receipt].reason, **held.names)
         deleted = [held for held in gone if held not in refused]
@@ -78,6 +82,7 @@ class Deletions:
             self._log.info("deleted", messages=len(deleted), job_ids=jobs)
 
     def _again(self, batch: list[Held]) -> None:
+        self._counted.labels("failed").inc(len(batch))
         with self._lock:
             self._pending.extend(batch)
             self._not_before = self._leases.clock() + self._backoff.next_seconds()

@@ -63,6 +63,11 @@ class Dispatch:
             )
             self._changed.notify_all()
 
+    @property
+    def busy(self) -> int:
+        """Return how many slots run a message now."""
+        return self._slots - self._free
+
     def room(self) -> int:
         """Return how many messages may be received now."""
         return min(RECEIVE_MAX, self._free + self._ahead() - len(self._ready))

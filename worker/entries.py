@@ -33,6 +33,7 @@ class RunReport:
     duration_ms: int
     ended_at: float
     result_ref: str | None = None
+    log_ref: str | None = None
 
     def wire(self, now: float) -> Report:
         """Return the report; its times count back from now, so no wall clock is trusted."""
@@ -47,6 +48,7 @@ class RunReport:
             outcome=ending.outcome,
             result=None if inline is None else json.loads(inline),
             result_ref=self.result_ref,
+            log_ref=self.log_ref,
             error=_wire_error(ending.error) if ending.error else None,
             started_ago_ms=max(0, round((now - self.ended_at) * 1000)) + self.duration_ms,
             duration_ms=self.duration_ms,

@@ -18,6 +18,7 @@ from worker.held import Held
 from worker.inputs import inputs_of
 from worker.leases import Leases
 from worker.log import Log
+from worker.metrics import Meters
 from worker.pool.children import Children
 from worker.pool.conversation import Limits
 from worker.pool.events import Batch, Dropped, Event, Finished, Lost, Returned, Run
@@ -44,6 +45,7 @@ class Executor:
         leases: Leases,
         reporter: Reporter,
         log: Log,
+        meters: Meters,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._children = children
@@ -52,6 +54,7 @@ class Executor:
         self._leases = leases
         self._reporter = reporter
         self._log = log
+        self._meters = meters
         self._wait = wait
         self._current: tuple[Held, Execution] | None = None
 
@@ -115,6 +118,7 @@ class Executor:
     # Settling
 
     def _settle(self, held: Held, event: Event) -> None:
+        self._count(held.message.handler, event)
         match event:
             case Finished():
                 self._report(held, event)
@@ -170,6 +174,18 @@ class Executor:
                 return True
         return False
 
+    def _count(self, handler: str, event: Event) -> None:
+        match event:
+            case Finished():
+                self._meters.finished(handler, event.ending.outcome, event.duration_ms)
+            case Returned(indexes, interrupted):
+                self._meters.left(handler, "interrupted", len(interrupted))
+                self._meters.left(handler, "given_back", len(indexes) - len(interrupted))
+            case Dropped(indexes):
+                self._meters.left(handler, "dropped", len(indexes))
+            case Lost(indexes):
+                self._meters.left(handler, "lost", len(indexes))
+
     # The log
 
     def _output(self, held: Held, run: Run) -> TaskOutput:
@@ -201,6 +217,9 @@ def _batch(held: Held, inputs: dict[int, Json]) -> Batch:
         handler=message.handler,
         parameters=held.info.parameters if held.info else None,
         timeout_seconds=message.timeout_seconds,
+        receive_count=held.received.receive_count,
+        sent_at_ms=held.received.sent_at_ms,
+        interruptions=message.interruptions,
         runs=tuple(Run(index, _new_run_id(), value) for index, value in inputs.items()),
     )
 

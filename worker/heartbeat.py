@@ -11,6 +11,7 @@ from orchestrator.model.wire import HeartbeatIn, RunningTask
 from worker.admission import Admission
 from worker.backoff import Backoff
 from worker.clock import Clock
+from worker.health import Pulse
 from worker.jobs import Jobs, Verdict, judge
 from worker.leases import Leases
 from worker.log import Log
@@ -39,7 +40,9 @@ class Heart:
         slots: int,
         log: Log,
         clock: Clock,
+        pulse: Pulse,
     ) -> None:
+        self._pulse = pulse
         self._worker_id = worker_id
         self._api = api
         self._jobs = jobs
@@ -94,9 +97,12 @@ class Heart:
             self._changed.notify_all()
 
     def _run(self) -> None:
+        self._pulse.begin()
         while self._wait_for_next():
+            self._pulse.beat()
             self._beat_surely()
         self._beat_surely()
+        self._pulse.end()
 
     def _beat_surely(self) -> None:
         try:
@@ -117,7 +123,7 @@ class Heart:
     def beat(self) -> None:
         """Send one heartbeat and heed its answer."""
         body = HeartbeatIn(
-            version=_version(),
+            version=worker_version(),
             slots=self._slots,
             handlers=self._handlers,
             unknown_handlers=self._admission.unknown_handlers,
@@ -141,7 +147,8 @@ class Heart:
                 held.orders.cancel()
 
 
-def _version() -> str:
+def worker_version() -> str:
+    """Return the installed version, "source" where the worker runs from a checkout."""
     try:
         return version("job-orchestrator")
     except PackageNotFoundError:

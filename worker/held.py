@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from orchestrator.model.container import CONTAINER_HANDLER
 from orchestrator.model.wire import JobInfo, TaskMessage
 from worker.log import ranges
 from worker.pool.orders import Orders
@@ -37,6 +38,11 @@ class Held:
     def redelivered(self) -> bool:
         """Tell whether the message was received before, by whomever."""
         return self.received.receive_count > 1
+
+    @property
+    def in_slot(self) -> bool:
+        """Tell whether its tasks run in a slot of this worker, so that they can take it down."""
+        return self.message.handler != CONTAINER_HANDLER
 
     @cached_property
     def names(self) -> dict[str, object]:

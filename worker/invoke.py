@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.errors import OrchestratorError
 from orchestrator.model.ids import task_id
 from orchestrator.model.states import Outcome
-from worker.api import Cancelled, Context, Json, PermanentError, Task
+from worker.api import Cancelled, Context, Draining, Json, PermanentError, Task
 from worker.ending import Ending, failed, message_of, raised
 from worker.registry import Handler
 
@@ -59,6 +59,10 @@ def invoke(handler: Handler, raw: RawTask, context: Context) -> Ending:
         return failed(Outcome.BAD_RESULT, "BadResult", message_of(error))
     except Cancelled:
         return failed(Outcome.CANCELLED, "Cancelled", "the handler saw that the job was stopped")
+    except Draining as error:
+        if context.draining:
+            return Ending(outcome=Outcome.INTERRUPTED)
+        return raised(error)
     except MemoryError as error:
         return raised(error, Outcome.OUT_OF_MEMORY)
     except BaseException as error:

@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 
+from worker.health import Pulse
 from worker.log import Log
 
 TICK_SECONDS = 1.0
@@ -15,9 +16,14 @@ class Keeper:
     """Runs duties in turn; one that fails is logged and run again."""
 
     def __init__(
-        self, duties: Sequence[Callable[[], None]], log: Log, tick_seconds: float = TICK_SECONDS
+        self,
+        duties: Sequence[Callable[[], None]],
+        log: Log,
+        pulse: Pulse,
+        tick_seconds: float = TICK_SECONDS,
     ) -> None:
         self._duties = duties
+        self._pulse = pulse
         self._log = log
         self._tick_seconds = tick_seconds
         self._closed = threading.Event()
@@ -34,9 +40,12 @@ class Keeper:
             self._thread.join()
 
     def _keep(self) -> None:
+        self._pulse.begin()
         while not self._closed.wait(self._tick_seconds):
+            self._pulse.beat()
             for duty in self._duties:
                 try:
                     duty()
                 except Exception:
                     self._log.error("keeper_failed", traceback=traceback.format_exc()[-3000:])
+        self._pulse.end()

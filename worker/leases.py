@@ -15,6 +15,7 @@ from worker.backoff import Backoff
 from worker.clock import Clock
 from worker.held import Held
 from worker.log import Log
+from worker.metrics import Meters
 from worker.ports import Received, Refusal, TaskQueue, Unavailable
 
 BATCH = 10
@@ -32,7 +33,9 @@ class Leases:
         log: Log,
         lease_seconds: float,
         clock: Clock,
+        meters: Meters,
     ) -> None:
+        self._meters = meters
         self._queue = queue
         self._log = log
         self._lease_seconds = lease_seconds
@@ -73,10 +76,18 @@ class Leases:
         with self._changed:
             return list(self._held)
 
-    def wait_until_at_most(self, count: int, timeout_seconds: float) -> bool:
-        """Wait until no more than `count` messages are held; tell whether that came true."""
+    def wait_until_at_most(
+        self, count: int, timeout_seconds: float, *, in_slots: bool = False
+    ) -> bool:
+        """Wait until no more than `count` messages are held (`in_slots`: of those that a slot runs).
+
+        Tell whether that came true.
+        """
         with self._changed:
-            return self._changed.wait_for(lambda: len(self._held) <= count, timeout_seconds)
+            return self._changed.wait_for(
+                lambda: sum(held.in_slot or not in_slots for held in self._held) <= count,
+                timeout_seconds,
+            )
 
     def ours(self, held: Held) -> bool:
         """Tell whether the lease lives: asked before anything is said about the message."""
@@ -105,11 +116,14 @@ class Leases:
             refusals = self._queue.change_visibility(list(by_receipt), int(self._lease_seconds))
         except Unavailable as error:
             self._log.warning("lease_not_renewed", messages=len(by_receipt), reason=str(error))
+            self._meters.renewals.labels("failed").inc(len(by_receipt))
             return False
         for refusal in refusals:
             self._not_renewed(by_receipt.pop(refusal.receipt), refusal)
         for held in by_receipt.values():
             held.renewed_at = max(held.renewed_at, began)
+        self._meters.renewals.labels("renewed").inc(len(by_receipt))
+        self._meters.renewals.labels("failed").inc(sum(not refusal.final for refusal in refusals))
         return all(refusal.final for refusal in refusals)
 
     def _not_renewed(self, held: Held, refusal: Refusal) -> None:
@@ -120,6 +134,7 @@ class Leases:
 
     def _lose(self, held: Held, reason: str) -> None:
         self._log.warning("lease_lost", reason=reason, **held.names)
+        self._meters.leases_lost.inc()
         held.orders.lose()
 
     def put_back(self, held: Held, seconds: int, reason: str) -> None:

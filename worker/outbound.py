@@ -6,7 +6,7 @@ import threading
 
 from orchestrator.model.wire import REPORTS_MAX
 from worker.clock import Clock
-from worker.entries import Entry, GiveBack
+from worker.entries import Entry, GiveBack, RunReport
 
 FLUSH_SECONDS = 1.0
 BEHIND_ENTRIES = 1_000
@@ -23,6 +23,7 @@ class Outbound:
         self._flush_seconds = flush_seconds
         self._entries: list[Entry] = []
         self._again: list[tuple[float, Entry]] = []
+        self._sending: list[list[Entry]] = []
         self._since = 0.0
         self._changed = threading.Condition()
         self._hurry = False
@@ -43,6 +44,14 @@ class Outbound:
     def behind(self) -> bool:
         """Tell whether so much waits that nothing more should be run."""
         return len(self._entries) >= BEHIND_ENTRIES
+
+    def backlog(self) -> tuple[int, float]:
+        """Return how many entries are not answered yet, and the age of the oldest report, in seconds."""
+        with self._changed:
+            sending = [entry for batch in self._sending for entry in batch]
+            waiting = [*self._entries, *sending, *(entry for _, entry in self._again)]
+        ended = [entry.ended_at for entry in waiting if isinstance(entry, RunReport)]
+        return len(waiting), max(0.0, self._clock() - min(ended)) if ended else 0.0
 
     def add_later(self, entry: Entry) -> None:
         """Add an entry that is not to be sent again at once."""
@@ -67,7 +76,10 @@ class Outbound:
         return self._closed.wait(seconds)
 
     def next_batch(self) -> list[Entry] | None:
-        """Wait for what one request carries: empty now and then, None when closed."""
+        """Wait for what one request carries: empty now and then, None when closed.
+
+        It counts as not answered until `done`.
+        """
         with self._changed:
             if not self._closed.is_set():
                 self._recall()
@@ -106,4 +118,10 @@ class Outbound:
                 given.add(message)
         self._entries = kept
         self._since = self._clock()
+        self._sending.append(taken)
         return taken
+
+    def done(self, batch: list[Entry]) -> None:
+        """What `next_batch` gave out was dealt with."""
+        with self._changed:
+            self._sending = [other for other in self._sending if other is not batch]

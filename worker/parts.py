@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import threading
+from collections.abc import Callable
 from shutil import rmtree
 
+from orchestrator.model.container import CONTAINER_HANDLER
 from orchestrator.model.wire import RunningTask
 from worker.admission import Admission
 from worker.clock import clock
+from worker.containers.subsystem import Containers, Outside, Surroundings
 from worker.deletions import Deletions
 from worker.dispatch import Dispatch
 from worker.executor import Executor
-from worker.heartbeat import Heart
+from worker.health import Health
+from worker.heartbeat import IDLE_SECONDS, Heart, worker_version
 from worker.held import Held
 from worker.jobs import Jobs
 from worker.keeper import TICK_SECONDS, Keeper
 from worker.leases import Leases
 from worker.log import Log
+from worker.metered import MeteredApi, MeteredQueue
+from worker.metrics import Meters, Reading
 from worker.outbound import FLUSH_SECONDS, Outbound
-from worker.poller import Poller
+from worker.poller import WAIT_SECONDS, Poller
 from worker.pool.children import Children
 from worker.pool.conversation import Limits
 from worker.pool.process import PoolSettings
@@ -32,6 +39,7 @@ from worker.slot import Slot
 from worker.touched import TouchedNodes
 
 _CLOSE_SECONDS = 3.0
+_LOOK_SECONDS = 0.2
 
 
 class Parts:
@@ -47,10 +55,17 @@ class Parts:
         *,
         limits: Limits | None = None,
         flush_seconds: float = FLUSH_SECONDS,
+        until_empty: bool = False,
+        health: Health | None = None,
+        meters: Meters | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self._settings = settings
-        self._queue = queue
-        self._api = api
+        self._until_empty = until_empty
+        self.health = health or Health(clock)
+        self.meters = meters or Meters()
+        self._queue = MeteredQueue(queue, self.health, self.meters)
+        self._api = MeteredApi(api, self.health, self.meters)
         self._buckets = buckets
         self._log = log
         self._limits = limits or Limits(memory_bytes=settings.memory_bytes)
@@ -58,26 +73,38 @@ class Parts:
         self.stopping = threading.Event()
         self.touched = TouchedNodes(clock)
         self.jobs = Jobs(clock)
-        self.leases = Leases(queue, log, settings.lease_seconds, clock)
+        self.leases = Leases(self._queue, log, settings.lease_seconds, clock, self.meters)
         self.dispatch = Dispatch(settings.slots, clock)
         self.reporter = self._make_reporter(Outbound(clock, flush_seconds))
+        self.containers = self._make_containers(outside)
         self.admission = self._make_admission()
         self.poller = self._make_poller()
         self.heart = self._make_heart()
         self.keeper = self._make_keeper()
         self.slots = [self._make_slot(number) for number in range(settings.slots)]
+        self.meters.describe(worker_version(), self._reading)
 
-    def start(self) -> list[str]:
-        """Start all, the poller last; return the names of the handlers. Raises ChildUnusable."""
+    def start(self, unwanted: Callable[[], bool] = lambda: False) -> list[str] | None:
+        """Start all, the poller last; return the names of the handlers. Raises ChildUnusable.
+
+        None: the worker became `unwanted` while they were loaded; nothing was received.
+        """
         adopt_orphans()
         for slot in self.slots:
             slot.start()
-        handlers = sorted({name for slot in self.slots for name in slot.await_start()})
+        for slot in self.slots:
+            while not slot.await_start(_LOOK_SECONDS):
+                if unwanted():
+                    return None
+        handlers = sorted({*self._container_handler, *(n for s in self.slots for n in s.handlers)})
         self.admission.handlers = frozenset(handlers)
         self.keeper.start()
         self.reporter.start()
+        if self.containers is not None:
+            self.containers.start()
         self.heart.start(handlers)
         self.poller.start()
+        self.health.started = True
         return handlers
 
     def close(self) -> None:
@@ -85,14 +112,31 @@ class Parts:
         self.dispatch.close()
         for slot in self.slots:
             slot.join(_CLOSE_SECONDS)
+        if self.containers is not None:
+            self.containers.close()
         self.heart.close(_CLOSE_SECONDS)
         self.reporter.close()
         self.keeper.close()
         rmtree(self._scratch, ignore_errors=True)
 
+    def _reading(self) -> Reading:
+        waiting, oldest_seconds = self.reporter.backlog()
+        return Reading(
+            slots=len(self.slots),
+            slots_busy=self.dispatch.busy,
+            messages_held=len(self.leases.all()),
+            reports_waiting=waiting,
+            oldest_report_seconds=oldest_seconds,
+        )
+
     def _running(self) -> list[RunningTask]:
         found = [slot.executor.running for slot in self.slots]
-        return [task for task in found if task is not None]
+        containers = self.containers.running if self.containers is not None else []
+        return [*containers, *(task for task in found if task is not None)]
+
+    @property
+    def _container_handler(self) -> list[str]:
+        return [CONTAINER_HANDLER] if self.containers is not None else []
 
     def _note_job(self, held: Held) -> None:
         self.heart.note_job(held.message.job)
@@ -102,12 +146,35 @@ class Parts:
             worker_id=self._settings.worker_id,
             api=self._api,
             leases=self.leases,
-            deletions=Deletions(self._queue, self.leases, self._log),
+            deletions=Deletions(self._queue, self.leases, self._log, self.meters),
             touched=self.touched,
             outbound=outbound,
             log=self._log,
             clock=clock,
+            meters=self.meters,
+            pulses=self.health.pulses,
         )
+
+    def _make_containers(self, outside: Outside | None) -> Containers | None:
+        """Make what runs containers, where they are enabled."""
+        if self._settings.containers is None or outside is None:
+            return None
+        around = Surroundings(
+            worker_id=self._settings.worker_id,
+            queue_url=self._settings.queue_url,
+            lease_seconds=self._settings.lease_seconds,
+            api=self._api,
+            buckets=self._buckets,
+            leases=self.leases,
+            reporter=self.reporter,
+            on_message=self._note_job,
+            stopping=self.stopping,
+            meters=self.meters,
+            pulses=self.health.pulses,
+            log=self._log,
+            clock=clock,
+        )
+        return Containers(self._settings.containers, outside, around)
 
     def _make_admission(self) -> Admission:
         return Admission(
@@ -118,6 +185,7 @@ class Parts:
             reporter=self.reporter,
             log=self._log,
             stopping=self.stopping,
+            take_container=self.containers.take if self.containers is not None else None,
         )
 
     def _make_poller(self) -> Poller:
@@ -129,6 +197,10 @@ class Parts:
             reporter=self.reporter,
             log=self._log,
             stopping=self.stopping,
+            pulse=self.health.pulses.make("poller", WAIT_SECONDS),
+            until_empty_seconds=(
+                self._settings.until_empty_seconds if self._until_empty else math.inf
+            ),
         )
 
     def _make_heart(self) -> Heart:
@@ -143,15 +215,17 @@ class Parts:
             slots=self._settings.slots,
             log=self._log,
             clock=clock,
+            pulse=self.health.pulses.make("heartbeat", IDLE_SECONDS),
         )
 
     def _make_keeper(self) -> Keeper:
         duties = [self.leases.renew, self.poller.return_overdue]
         tick_seconds = min(TICK_SECONDS, self._settings.lease_seconds / 20)
-        return Keeper(duties, self._log, tick_seconds)
+        pulse = self.health.pulses.make("keeper of leases", tick_seconds)
+        return Keeper(duties, self._log, pulse, tick_seconds)
 
     def _make_slot(self, number: int) -> Slot:
-        children = Children(self._pool_settings(), self._log, clock)
+        children = Children(self._pool_settings(), self._log, clock, self.meters)
         executor = Executor(
             children=children,
             limits=self._limits,
@@ -159,6 +233,7 @@ class Parts:
             leases=self.leases,
             reporter=self.reporter,
             log=self._log,
+            meters=self.meters,
         )
         return Slot(
             number=number,
@@ -169,6 +244,7 @@ class Parts:
             on_message=self._note_job,
             log=self._log,
             memory_bytes=self._settings.memory_bytes,
+            pulse=self.health.pulses.make(f"slot {number}", math.inf),
         )
 
     def _pool_settings(self) -> PoolSettings:

@@ -10,6 +10,7 @@ from worker.admission import Admission
 from worker.backoff import Backoff
 from worker.dispatch import Dispatch
 from worker.entries import GiveBack
+from worker.health import Pulse
 from worker.held import Held
 from worker.leases import Leases
 from worker.log import Log
@@ -26,10 +27,15 @@ it is run also where all workers are always busy with long tasks, long before it
 HELD_MAX_SECONDS = 12 * 3600.0
 """SQS's limit from a receive, whatever is renewed."""
 _REPORTED_SECONDS = 600.0
+WAIT_SECONDS = 10.0
+"""The longest pause of the poller: after a receive that failed, as `Backoff` has it."""
 
 
 class Poller:
-    """One thread; nothing that a message holds stops it."""
+    """One thread; nothing that a message holds stops it.
+
+    `dry`: it has ended by itself, since for `until_empty_seconds` there was nothing to do.
+    """
 
     def __init__(
         self,
@@ -41,7 +47,14 @@ class Poller:
         reporter: Reporter,
         log: Log,
         stopping: threading.Event,
+        pulse: Pulse,
+        until_empty_seconds: float = math.inf,
     ) -> None:
+        self._pulse = pulse
+        self._until_empty_seconds = until_empty_seconds
+        self._asked = False
+        self._quiet_since: float | None = None
+        self.dry = False
         self._queue = queue
         self._admission = admission
         self._dispatch = dispatch
@@ -62,12 +75,15 @@ class Poller:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        self._pulse.begin()
+        while not self._stopping.is_set() and not self.dry:
+            self._pulse.beat()
             try:
                 self.poll_once()
             except Exception:
                 self._log.error("poll_failed", traceback=traceback.format_exc()[-3000:])
                 self._stopping.wait(self._backoff.next_seconds())
+        self._pulse.end()
 
     def poll_once(self) -> None:
         """Receive once, if there is room, and hand over what is to be run."""
@@ -77,15 +93,28 @@ class Poller:
         if self._reporter.behind:
             self._stopping.wait(_ROOM_SECONDS)
             return
-        began = self._leases.clock()
+        began, idle = self._leases.clock(), not self._leases.all()
         received = self._receive(room)
         if not received:
+            self._note_quiet(began, idle=idle)
             return
+        self._quiet_since = None
         try:
             self._deal_with(received, began)
         except Exception:
             self._let_go(received)
             raise
+
+    def _note_quiet(self, began: float, *, idle: bool) -> None:
+        """After a receive without messages: it is quiet while nothing is held and the queue says so.
+
+        `dry` comes true after a receive, so that none is under way when the worker ends.
+        """
+        if not idle or self._backoff.tries or self._leases.all():
+            self._quiet_since = None
+            return
+        since = self._quiet_since = began if self._quiet_since is None else self._quiet_since
+        self.dry = self._leases.clock() - since >= self._until_empty_seconds
 
     def _deal_with(self, received: list[Received], began: float) -> None:
         admitted = self._admission.admit(received, began)
@@ -102,12 +131,14 @@ class Poller:
 
     def _receive(self, room: int) -> list[Received]:
         try:
-            received = self._queue.receive(room)
+            # The first does not wait: it shows at once whether this worker can receive.
+            received = self._queue.receive(room, wait=self._asked)
         except Unavailable as error:
             self._log.warning("receive_failed", reason=str(error))
             self._stopping.wait(self._backoff.next_seconds())
             return []
         self._backoff.reset()
+        self._asked = True
         return received
 
     def _run_alone(self, waiting: list[Held]) -> None:
@@ -140,7 +171,8 @@ class Poller:
     def _wait_until_at_most(self, count: int, seconds: float = math.inf) -> bool:
         until = self._leases.clock() + seconds
         while not self._stopping.is_set() and self._leases.clock() < until:
-            if self._leases.wait_until_at_most(count, _ROOM_SECONDS):
+            self._pulse.beat()
+            if self._leases.wait_until_at_most(count, _ROOM_SECONDS, in_slots=True):
                 return True
         return False
 

@@ -37,6 +37,8 @@ class Received:
     receipt: str
     receive_count: int
     body: str
+    sent_at_ms: int = 0
+    """When the message was sent, by SQS's clock (milliseconds since 1970): it tells older from newer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,8 @@ class Refusal:
 class TaskQueue(Protocol):
     """The task queue. Every method raises Unavailable; batches hold at most ten."""
 
-    def receive(self, count: int) -> list[Received]:
-        """Wait for messages and return at most `count`; each is leased from now on."""
+    def receive(self, count: int, *, wait: bool = True) -> list[Received]:
+        """Wait for messages, if wanted, and return at most `count`; each is leased from now on."""
         ...
 
     def change_visibility(self, receipts: Sequence[str], seconds: int) -> list[Refusal]:

@@ -10,12 +10,14 @@ import ctypes
 import os
 import signal
 from collections.abc import Callable, Collection, Iterator
+from functools import cache
 from pathlib import Path
+
+from worker.cgroup import oom_events
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _ROUNDS = 5
-CGROUPS = Path("/sys/fs/cgroup")
 
 
 def adopt_orphans() -> None:
@@ -115,16 +117,18 @@ def _resident_bytes(pid: int) -> int:
 
 
 def oom_kills() -> int:
-    """Return how often the kernel has killed in this process's cgroup for want of memory (v2), else 0."""
+    """Return how often the kernel has killed in this process's cgroup for want of memory, else 0."""
+    events = _oom_events()
     try:
-        own = Path("/proc/self/cgroup").read_text(encoding="ascii").rpartition("0::")[2].strip()
-        for folder in (CGROUPS / own.lstrip("/"), CGROUPS):
-            events = folder / "memory.events"
-            if events.is_file():
-                return _count_of("oom_kill", events.read_text(encoding="ascii"))
+        return _count_of("oom_kill", events.read_text(encoding="ascii")) if events else 0
     except OSError:
         return 0
-    return 0
+
+
+@cache
+def _oom_events() -> Path | None:
+    """Look for the file once: it is read before and after tasks, and a process keeps its cgroup."""
+    return oom_events()
 
 
 def _count_of(name: str, text: str) -> int:

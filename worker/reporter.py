@@ -17,15 +17,19 @@ from worker.backoff import Backoff
 from worker.clock import Clock
 from worker.deletions import Deletions
 from worker.entries import Entry, GiveBack, RunReport
+from worker.health import Pulse, Pulses
 from worker.held import Held
 from worker.leases import Leases
 from worker.log import Log, ranges
+from worker.metrics import Meters
 from worker.outbound import Outbound
 from worker.ports import ApiRefused, Unavailable, WorkApi
 from worker.touched import TouchedNodes
 
 _SENDERS = 2
 """Two, so that one slow answer does not hold up what comes after it."""
+_WAIT_SECONDS = 10.0
+"""The longest pause of a sender: after a request that failed, as `Backoff` has it."""
 
 
 class Reporter:
@@ -42,7 +46,10 @@ class Reporter:
         outbound: Outbound,
         log: Log,
         clock: Clock,
+        meters: Meters,
+        pulses: Pulses,
     ) -> None:
+        self._meters = meters
         self._worker_id = worker_id
         self._api = api
         self._leases = leases
@@ -53,8 +60,13 @@ class Reporter:
         self._clock = clock
         self._settling = threading.Lock()
         self._threads = [
-            threading.Thread(target=self._send_all, name=f"reporter-{number}", daemon=True)
-            for number in range(_SENDERS)
+            threading.Thread(
+                target=self._send_all,
+                args=[pulses.make(name, _WAIT_SECONDS)],
+                name=name,
+                daemon=True,
+            )
+            for name in (f"reporter-{number}" for number in range(_SENDERS))
         ]
 
     def start(self) -> None:
@@ -69,6 +81,10 @@ class Reporter:
     def close(self) -> None:
         """End the senders; what is not sent is left to the leases' end."""
         self._outbound.close()
+
+    def backlog(self) -> tuple[int, float]:
+        """Return how many entries are not answered yet, and the age of the oldest report, in seconds."""
+        return self._outbound.backlog()
 
     @property
     def behind(self) -> bool:
@@ -96,8 +112,10 @@ class Reporter:
 
     # Sending
 
-    def _send_all(self) -> None:
+    def _send_all(self, pulse: Pulse) -> None:
+        pulse.begin()
         while (batch := self._outbound.next_batch()) is not None:
+            pulse.beat()
             try:
                 self._send(batch)
             except Exception:
@@ -105,10 +123,12 @@ class Reporter:
                 self._log.error("reporter_failed", traceback=traceback.format_exc()[-3000:])
                 for entry in batch:
                     self._abandon(entry.held, "the report could not be made")
+            self._outbound.done(batch)
             try:
                 self._deletions.delete_settled()
             except Exception:
                 self._log.error("reporter_failed", traceback=traceback.format_exc()[-3000:])
+        pulse.end()
 
     def _send(self, batch: list[Entry]) -> None:
         backoff = Backoff()
@@ -181,6 +201,8 @@ class Reporter:
     def _reported(self, job_id: str, pairs: list[tuple[int, ReportStatus]]) -> None:
         indexes = sorted(index for index, _ in pairs)
         counts = Counter(status for _, status in pairs)
+        for status, count in counts.items():
+            self._meters.reports.labels(status).inc(count)
         self._touched.add(job_id, indexes)
         self._log.info("reported", job_id=job_id, tasks=ranges(indexes), statuses=counts)
 
@@ -189,7 +211,9 @@ class Reporter:
         event = "given_back" if given else "give_back_failed"
         names = {**entry.held.names, "tasks": ranges(sorted(entry.indexes))}
         self._log.info(event, interrupted=entry.interrupted, split=entry.split, **names)
-        if not given:
+        if given:
+            self._meters.given_back.inc(len(entry.indexes))
+        else:
             self._outbound.add_later(entry)
         return given
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import secrets
@@ -9,17 +10,19 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import OrchestratorError
+from worker import cgroup
 from worker.log import LEVELS
+
+if TYPE_CHECKING:
+    from worker.containers.settings import ContainerSettings
 
 _RESERVED_BYTES = 256 * 1024 * 1024
 """Kept for the worker's own process, which no limit of a task may push out."""
 _SHARE = 0.9
-_CGROUP_FILES = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
+_OFF = "off"
 
 
 class InvalidSetting(OrchestratorError):
@@ -43,13 +46,20 @@ class Settings:
     memory_bytes: int
     worker_id: str
     log_level: str
+    until_empty_seconds: int
+    http_host: str
+    http_port: int | None
+    containers: ContainerSettings | None = None
 
 
-def read_settings(env: Mapping[str, str]) -> Settings:
-    """Read the settings. Raises InvalidSetting, naming the variable and its rule."""
-    slots = _number(env, "WORKER_SLOTS", os.cpu_count() or 1, 1, 10_000)
-    lease_seconds = _number(env, "LEASE_SECONDS", 60, 3, 43_200)
-    wait_seconds = _number(env, "RECEIVE_WAIT_SECONDS", 20, 0, 20)
+def read_settings(env: Mapping[str, str], root: Path = cgroup.ROOT) -> Settings:
+    """Read the settings; `root` is where the container's limits are found.
+
+    Raises InvalidSetting, naming the variable and its rule.
+    """
+    slots = whole_number(env, "WORKER_SLOTS", lambda: cpus(root), 1, 10_000)
+    lease_seconds = whole_number(env, "LEASE_SECONDS", 60, 3, 43_200)
+    wait_seconds = whole_number(env, "RECEIVE_WAIT_SECONDS", 20, 0, 20)
     return Settings(
         queue_url=_required(env, "TASK_QUEUE_URL"),
         work_api_url=_required(env, "WORK_API_URL").rstrip("/"),
@@ -59,14 +69,18 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         slots=slots,
         sources=tuple(part.strip() for part in env.get("HANDLERS", "").split(",") if part.strip()),
         lease_seconds=lease_seconds,
-        drain_seconds=_number(env, "DRAIN_SECONDS", 25, 0, 43_200),
+        drain_seconds=whole_number(env, "DRAIN_SECONDS", 25, 0, 43_200),
         # A lease counts from the asking, since when SQS gave the message is not known.
         wait_seconds=min(wait_seconds, lease_seconds // 3),
-        memory_bytes=_number(
-            env, "WORKER_TASK_MEMORY_BYTES", lambda: _memory_of_a_slot(slots), 0, 1 << 60
+        memory_bytes=whole_number(
+            env, "WORKER_TASK_MEMORY_BYTES", lambda: memory_of_a_slot(slots, root), 0, 1 << 60
         ),
         worker_id=_worker_id(env),
         log_level=_level(env),
+        until_empty_seconds=whole_number(env, "UNTIL_EMPTY_SECONDS", 30, 0, 86_400),
+        http_host=env.get("WORKER_HTTP_HOST") or "0.0.0.0",  # noqa: S104 (a pod's own address)
+        http_port=_http_port(env),
+        containers=_containers(env),
     )
 
 
@@ -76,9 +90,10 @@ def _required(env: Mapping[str, str], name: str) -> str:
     return env[name]
 
 
-def _number(
+def whole_number(
     env: Mapping[str, str], name: str, default: int | Callable[[], int], low: int, high: int
 ) -> int:
+    """Return a variable's number, or the default where it is not set. Raises InvalidSetting."""
     text = env.get(name, "")
     if not text:
         return default if isinstance(default, int) else default()
@@ -102,12 +117,31 @@ def _worker_id(env: Mapping[str, str]) -> str:
     return wanted
 
 
-def _memory_of_a_slot(slots: int) -> int:
+def _containers(env: Mapping[str, str]) -> ContainerSettings | None:
+    from worker.containers.settings import read_container_settings  # It needs this module.
+
+    return read_container_settings(env)
+
+
+def _http_port(env: Mapping[str, str]) -> int | None:
+    """Return the port of probes and metrics; 0: any free one; None: they are not served."""
+    if env.get("WORKER_HTTP_PORT", "").lower() == _OFF:
+        return None
+    try:
+        return whole_number(env, "WORKER_HTTP_PORT", 8080, 0, 65_535)
+    except InvalidSetting as error:
+        raise InvalidSetting(f"{error}, nor is it {_OFF!r}") from None
+
+
+def cpus(root: Path = cgroup.ROOT) -> int:
+    """Return how many CPUs this process may use at once: by its affinity, and by its cgroup's quota."""
+    limit = cgroup.cpu_limit(root)
+    allowed = len(os.sched_getaffinity(0))
+    return allowed if limit is None else max(1, min(allowed, math.ceil(limit)))
+
+
+def memory_of_a_slot(slots: int, root: Path = cgroup.ROOT) -> int:
+    """Return a child's share, in bytes: nine tenths of what the worker itself leaves of the container."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    total = min([machine, *_cgroup_limits()])
+    total = min(machine, cgroup.memory_limit_bytes(root) or machine)
     return int(max(total - _RESERVED_BYTES, total // 2) * _SHARE) // slots
-
-
-def _cgroup_limits() -> list[int]:
-    texts = [file.read_text().strip() for file in _CGROUP_FILES if file.is_file()]
-    return [int(text) for text in texts if text.isdigit()]

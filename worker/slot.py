@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from worker.dispatch import Dispatch
 from worker.executor import Executor
+from worker.health import Pulse
 from worker.held import Held
 from worker.leases import Leases
 from worker.log import Log
@@ -28,7 +29,9 @@ class Slot:
         on_message: Callable[[Held], None],
         log: Log,
         memory_bytes: int,
+        pulse: Pulse,
     ) -> None:
+        self._pulse = pulse
         self._children = children
         self.executor = executor
         self._dispatch = dispatch
@@ -44,16 +47,22 @@ class Slot:
         """Start the thread, and in it the child."""
         self._thread.start()
 
-    def await_start(self) -> tuple[str, ...]:
-        """Wait for the child; return the names of its handlers. Raises ChildUnusable."""
-        self._started.wait()
+    def await_start(self, timeout_seconds: float) -> bool:
+        """Wait for the child; tell whether it has loaded the handlers. Raises ChildUnusable."""
+        started = self._started.wait(timeout_seconds)
         if self.failure is not None:
             raise ChildUnusable(self.failure)
+        return started
+
+    @property
+    def handlers(self) -> tuple[str, ...]:
+        """The names of the handlers that the child has loaded."""
         return self._children.handlers
 
     def join(self, timeout_seconds: float) -> None:
         """Wait for the end of the thread and its child."""
-        self._thread.join(timeout_seconds)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
         try:
@@ -63,8 +72,10 @@ class Slot:
             return
         finally:
             self._started.set()
+        self._pulse.begin()
         while (held := self._dispatch.take()) is not None:
             self._execute(held)
+        self._pulse.end()
         self._children.close()
 
     def _execute(self, held: Held) -> None:

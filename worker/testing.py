@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from worker.api import Context, Json
+from worker.child.checkpoints import Checkpoint, Order, Stored, key_of
 from worker.invoke import RawTask, call
 from worker.registry import Handler, declared, installed_sources, load_handlers
 
@@ -41,6 +42,33 @@ class LocalFiles:
             target.write_bytes(source.read())
 
 
+@dataclass(slots=True)
+class LocalCheckpoint:
+    """The stored checkpoint of the one task, told to `on_write` when it changes."""
+
+    data: bytes | None
+    on_write: Callable[[bytes], None]
+    writes: int = 0
+
+    def read(self, _key: str) -> tuple[bytes, Stored] | None:
+        """Return what is stored."""
+        stored = self.look(_key)
+        return None if stored is None or self.data is None else (self.data, stored)
+
+    def look(self, _key: str) -> Stored | None:
+        """Return its version."""
+        return None if self.data is None else Stored(str(self.writes), Order(0, 0, 0))
+
+    def write(self, key: str, data: bytes, _order: Order, over: str | None) -> str | None:
+        """Store on the condition, as S3 does."""
+        stored = self.look(key)
+        if (stored.version if stored else None) != over:
+            return None
+        self.data, self.writes = data, self.writes + 1
+        self.on_write(data)
+        return str(self.writes)
+
+
 def run_handler(
     handler: str | Callable[..., object],
     input: object = None,
@@ -50,12 +78,15 @@ def run_handler(
     attempt: int = 1,
     cancelled: bool = False,
     on_progress: Callable[[float], None] = lambda _: None,
+    draining: bool = False,
+    checkpoint: bytes | None = None,
+    on_checkpoint: Callable[[bytes], None] = lambda _: None,
 ) -> Any:
     """Run a handler as the worker would, and return its result as JSON gives it back.
 
     Takes the handler's name or its function; `input` and `parameters` as JSON or as instances of
-    its models; `files` stand for the data bucket. Raises InvalidInput, BadResult and what the
-    handler raises.
+    its models; `files` stand for the data bucket, `checkpoint` for what an earlier run has saved.
+    Raises InvalidInput, BadResult and what the handler raises.
     """
     raw = RawTask(
         job_id=JOB_ID,
@@ -76,6 +107,14 @@ def run_handler(
             files=LocalFiles(files or {}),
             is_cancelled=lambda: cancelled,
             report_progress=on_progress,
+            is_draining=lambda: draining,
+            checkpoints=Checkpoint(
+                LocalCheckpoint(checkpoint, on_checkpoint),
+                key_of(JOB_ID, 0),
+                Order(attempt, 0, 1),
+                first=False,
+                is_over=lambda: False,
+            ),
         )
         return json.loads(call(_find(handler), raw, context))
 

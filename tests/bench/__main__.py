@@ -10,7 +10,7 @@ from pathlib import Path
 from local import api, interrupt, launch
 from local.phases import Phases
 from local.scope import Scope
-from tests.bench import imports, reads, throughput
+from tests.bench import imports, peers, reads, throughput
 
 HERE = Path(__file__).parent
 
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 def main(names: list[str]) -> int:
     """Run the benches named, all of them where none is."""
     interrupt.install()
-    wanted = names or ["imports", "throughput", "reads"]
+    wanted = names or ["imports", "throughput", "reads", "peers"]
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     if "imports" in wanted:
         imports.measure()
@@ -38,6 +38,8 @@ def main(names: list[str]) -> int:
             listed = api.call("GET", f"{stack.api_url}/api/v1/jobs", stack.api_key).json()["jobs"]
             job_id = listed[0]["job_id"] if listed else throughput.run_small(stack)
             reads.measure(stack, job_id)
+        if "peers" in wanted:
+            peers.measure(stack)
     return 0
 
 

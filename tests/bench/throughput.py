@@ -37,6 +37,14 @@ def run_small(stack: Stack) -> str:
     return str(job["job_id"])
 
 
+def rate(stack: Stack, tasks: int) -> float:
+    """Return tasks a second of one job."""
+    job, taken = _run(stack, tasks)
+    if job["state"] != "SUCCEEDED":
+        raise RuntimeError(f"the job ended {job['state']}")
+    return tasks / taken
+
+
 def _phase(job: dict[str, Any], first: str, last: str) -> float:
     moments = (datetime.fromisoformat(job[name]) for name in (first, last))
     begun, ended = moments

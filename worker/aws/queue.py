@@ -31,15 +31,15 @@ class SqsQueue:
         self._sqs = client(session, "sqs", read_seconds=call_seconds, tries=1)
         self._receiver = client(session, "sqs", read_seconds=wait_seconds + _CALL_SECONDS, tries=1)
 
-    def receive(self, count: int) -> list[Received]:
-        """Wait for messages and return at most `count`."""
+    def receive(self, count: int, *, wait: bool = True) -> list[Received]:
+        """Wait for messages, if wanted, and return at most `count`."""
         with later():
             answer = self._receiver.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=count,
-                WaitTimeSeconds=self._wait_seconds,
+                WaitTimeSeconds=self._wait_seconds if wait else 0,
                 VisibilityTimeout=self._lease_seconds,
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             )
         return [_received(message) for message in answer.get("Messages", [])]
 
@@ -64,11 +64,13 @@ class SqsQueue:
 
 
 def _received(message: Mapping[str, Any]) -> Received:
+    attributes = message.get("Attributes", {})
     return Received(
         message_id=message["MessageId"],
         receipt=message["ReceiptHandle"],
-        receive_count=int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+        receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
         body=message["Body"],
+        sent_at_ms=int(attributes.get("SentTimestamp", 0)),
     )
 
 

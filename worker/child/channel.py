@@ -14,7 +14,7 @@ _CHUNK_BYTES = 256 * 1024
 
 
 class Channel:
-    """Sends frames, waits for the next order, and looks for its cancel without waiting."""
+    """Sends frames, waits for the next order, and looks for its cancel or a drain without waiting."""
 
     def __init__(self, fd: int) -> None:
         self._socket = socket.socket(fileno=fd)
@@ -24,6 +24,7 @@ class Channel:
         self._receiving = threading.Lock()
         self._order: int | None = None
         self._cancelled: int | None = None
+        self._draining = False
         self._owner = os.getpid()
 
     @property
@@ -49,17 +50,30 @@ class Channel:
 
     def cancelled(self) -> bool:
         """Tell whether the present order was cancelled."""
-        if self._cancelled != self._order and not self.forked:
+        if self._cancelled != self._order:
+            self._look()
+        return self._cancelled == self._order
+
+    def draining(self) -> bool:
+        """Tell whether the worker is ending; it gives no other order then."""
+        if not self._draining:
+            self._look()
+        return self._draining
+
+    def _look(self) -> None:
+        """Take in what the worker has sent, without waiting."""
+        if not self.forked:
             with self._receiving:
                 while select.select([self._socket], [], [], 0)[0] and self._receive():
                     pass
-        return self._cancelled == self._order
 
     def _receive(self) -> bool:
         data = self._socket.recv(_CHUNK_BYTES)
         for frame in self._decoder.feed(data):
             if frame.header["type"] == "cancel":
                 self._cancelled = frame.header["order"]
+            elif frame.header["type"] == "drain":
+                self._draining = True
             else:
                 self._orders.append(frame)
         return bool(data)

@@ -11,6 +11,7 @@ from typing import Any
 
 from worker.api import Context, Files
 from worker.child.channel import Channel
+from worker.child.checkpoints import Checkpoint, Order, Store, key_of
 from worker.child.settings import ChildSettings
 from worker.ending import TEXT_MAX_CHARS
 from worker.frames import encode
@@ -100,6 +101,7 @@ def make_context(
     over: threading.Event,
     settings: ChildSettings,
     files: Files,
+    checkpoint: Checkpoint,
     scratch: Scratch,
     logger: logging.Logger,
     run: dict[str, Any],
@@ -118,4 +120,16 @@ def make_context(
         files=files,
         is_cancelled=lambda: over.is_set() or channel.cancelled(),
         report_progress=Progress(channel, run["index"], over).report,
+        is_draining=lambda: not over.is_set() and channel.draining(),
+        checkpoints=checkpoint,
     )
+
+
+def make_checkpoint(
+    store: Store, order: dict[str, Any], run: dict[str, Any], over: threading.Event
+) -> Checkpoint:
+    """Return the checkpoint of one run of a task."""
+    place = Order(order["attempt"], order["sent_at_ms"], order["receive_count"])
+    first = place.attempt == place.receive_count == 1 and not order["interruptions"]
+    key = key_of(order["job"], run["index"])
+    return Checkpoint(store, key, place, first=first, is_over=over.is_set)

@@ -9,11 +9,11 @@ from typing import Any
 
 from orchestrator.model.states import Outcome
 from worker.api import Files
-from worker.child.bucket import BucketFiles
+from worker.child.bucket import S3, BucketCheckpoints, BucketFiles
 from worker.child.channel import Channel
 from worker.child.condition import Condition
 from worker.child.confine import confine, flush_output, leave
-from worker.child.context import Scratch, make_context, make_logger
+from worker.child.context import Scratch, make_checkpoint, make_context, make_logger
 from worker.child.settings import ChildSettings
 from worker.ending import Ending, failed
 from worker.frames import encode
@@ -54,7 +54,9 @@ class Child:
         self._channel = channel
         self._handlers = handlers
         self._tickets = Tickets(settings.tickets_fd)
-        self._files: Files = BucketFiles(settings.data_bucket)
+        s3 = S3()
+        self._files: Files = BucketFiles(settings.data_bucket, s3)
+        self._checkpoints = BucketCheckpoints(settings.results_bucket, s3)
         self._logger = make_logger(channel)
         self._condition = Condition()
         self.fit = True
@@ -92,6 +94,7 @@ class Child:
             over=over,
             settings=self._settings,
             files=self._files,
+            checkpoint=make_checkpoint(self._checkpoints, order, run, over),
             scratch=scratch,
             logger=self._logger,
             run=run,

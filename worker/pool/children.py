@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.errors import OrchestratorError
 from worker.clock import Clock
 from worker.log import Log
+from worker.metrics import Meters
 from worker.pool.orders import Wake
 from worker.pool.process import ChildProcess, PoolSettings
 
@@ -20,8 +21,9 @@ class ChildUnusable(OrchestratorError):
 class Children:
     """One child at a time. Used by its slot's thread only: the child dies with that thread."""
 
-    def __init__(self, settings: PoolSettings, log: Log, clock: Clock) -> None:
+    def __init__(self, settings: PoolSettings, log: Log, clock: Clock, meters: Meters) -> None:
         self._settings = settings
+        self._restarts = meters.child_restarts
         self._log = log
         self._child: ChildProcess | None = None
         self._greeted = False
@@ -77,6 +79,7 @@ class Children:
 
     def discard(self) -> None:
         """Close a child that died, and start its successor."""
+        self._restarts.inc()
         self._bury()
         self.warm()
 

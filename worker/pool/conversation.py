@@ -25,6 +25,12 @@ from worker.processes import oom_kills
 
 type OutputMaker = Callable[[Run], TaskOutput]
 _LEFTOVER_SECONDS = 60.0
+_FILL_BYTES_PER_SECOND = 4 * 1024**3
+"""As fast as a process can touch new pages: one thread fills 1.1 GiB a second (measured on two cores
+of a cloud machine), and libraries have several.
+"""
+_SAMPLE_MIN_SECONDS = 0.01
+"""Looking costs some 50 microseconds, half a percent of a core at worst."""
 _numbers = count(1)
 
 
@@ -37,6 +43,15 @@ class Limits:
     cancel_grace_seconds: float = 30.0
     kill_grace_seconds: float = 2.0
     sample_seconds: float = 0.1
+
+    def sample_after(self, used_bytes: int) -> float:
+        """Return when to look at a child's memory again: before it can fill what it has left.
+
+        With cgroup v2 the kubelet has the kernel kill all of a container that is full, so a child must be
+        found above its share before that.
+        """
+        soonest = max(self.memory_bytes - used_bytes, 0) / _FILL_BYTES_PER_SECOND
+        return min(max(soonest, _SAMPLE_MIN_SECONDS), self.sample_seconds)
 
 
 @dataclass(slots=True)
@@ -76,13 +91,15 @@ class Conversation:
         self._clock = clock
         self._number = next(_numbers)
         self._since = clock()
-        self._sampled_at = self._since
+        # An idle child holds half of its share at most.
+        self._sample_at = self._since + limits.sample_after(limits.memory_bytes // 2)
         self._cancel_at: float | None = None
         self._kill: Kill | None = None
         self._output: TaskOutput | None = None
         self._progress: float | None = None
         self._done = False
         self._unfit = False
+        self._told_of_drain = False
         self._oom_kills = oom_kills()
 
     @property
@@ -130,10 +147,13 @@ class Conversation:
                     self._done = True
                     self._unfit = not frame.header["fit"]
 
-    def _ended(self, frame: Frame) -> Finished:
+    def _ended(self, frame: Frame) -> Event:
         run, duration_ms = self._left.pop(0), frame.header["duration_ms"]
         ending = self._unless_late(run, _ending(frame), duration_ms)
-        return self._finish(run, ending, duration_ms)
+        finished = self._finish(run, ending, duration_ms)
+        if ending.outcome is Outcome.INTERRUPTED:
+            return Returned([run.index], [run.index], split=False)
+        return finished
 
     def _unless_late(self, run: Run, ending: Ending, duration_ms: int) -> Ending:
         """A result that came after the time-out does not count, by the child's own clock."""
@@ -165,6 +185,9 @@ class Conversation:
 
     def _obey(self) -> Iterator[Event]:
         orders = self._orders
+        if orders.give_back and not self._told_of_drain:
+            self._told_of_drain = True
+            self._child.send({"type": "drain"})
         if orders.lost:
             self._end_child(None, None, signal.SIGKILL)
         elif orders.cancelled:
@@ -217,9 +240,9 @@ class Conversation:
         elif self._cancel_at is not None and now >= self._cancel_at:
             ending = verdict.cancelled(self._limits.cancel_grace_seconds)
             self._end_child(run, ending, signal.SIGTERM)
-        elif self._limits.memory_bytes and now >= self._sampled_at + self._limits.sample_seconds:
-            self._sampled_at = now
+        elif self._limits.memory_bytes and now >= self._sample_at:
             used = self._child.resident_bytes()
+            self._sample_at = now + self._limits.sample_after(used)
             if used > self._limits.memory_bytes:
                 ending = verdict.out_of_memory(used, self._limits.memory_bytes)
                 self._end_child(run, ending, signal.SIGKILL)
@@ -267,7 +290,7 @@ class Conversation:
         if self._cancel_at is not None:
             ends.append(self._cancel_at)
         if self._limits.memory_bytes:
-            ends.append(self._sampled_at + self._limits.sample_seconds)
+            ends.append(self._sample_at)
         return min(ends) - now
 
 

@@ -20,7 +20,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Tasks to be run in turn, and what they share."""
+    """Tasks to be run in turn, and what they share.
+
+    `receive_count`, `sent_at_ms` and `interruptions` are of the message: together with the attempt they
+    tell an earlier run of a task from a later one.
+    """
 
     job: str
     gen: int
@@ -29,6 +33,9 @@ class Batch:
     parameters: Json
     timeout_seconds: float
     runs: tuple[Run, ...]
+    receive_count: int = 1
+    sent_at_ms: int = 0
+    interruptions: int = 0
 
     def order(self, number: int, runs: list[Run]) -> dict[str, Any]:
         """Return the header of the frame that tells a child to run some of them."""
@@ -41,6 +48,9 @@ class Batch:
             "handler": self.handler,
             "parameters": self.parameters,
             "timeout_seconds": self.timeout_seconds,
+            "receive_count": self.receive_count,
+            "sent_at_ms": self.sent_at_ms,
+            "interruptions": self.interruptions,
             "tasks": [{"index": r.index, "run_id": r.run_id, "input": r.input} for r in runs],
         }
 

@@ -114,10 +114,12 @@ class CheckedStore(MemoryStore):
             )
         return new
 
-    def push_leaf(self, job_id: str, leaf: int, packed: int, expires_at: Any) -> Node:
+    def push_leaf(
+        self, job_id: str, leaf: int, packed: int, expires_at: Any, calls: int = 0
+    ) -> Node:
         truth = self._leaf_counts.get((job_id, leaf, packed // 10**15), pack_leaf(Leaf().packed()))
         self.hold(packed == truth, "a node was told of a leaf what never was so", packed, leaf)
-        node = super().push_leaf(job_id, leaf, packed, expires_at)
+        node = super().push_leaf(job_id, leaf, packed, expires_at, calls)
         self._node_counts.add((job_id, node_of_leaf(leaf), pack_node(node.packed())))
         return node
 

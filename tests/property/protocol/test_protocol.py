@@ -5,11 +5,13 @@ Quick by default; `pytest tests/property/protocol --hypothesis-profile=deep` goe
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.property.protocol.machine import Protocol
 
+DEEP = settings.get_current_profile_name() == "deep"
 QUICK = settings(
     derandomize=True,
     max_examples=120,
@@ -19,6 +21,6 @@ QUICK = settings(
 )
 
 
+@pytest.mark.timeout(0 if DEEP else 300)
 def test_a_job_ends_right_whatever_happens_on_its_way() -> None:
-    deep = settings.get_current_profile_name() == "deep"
-    run_state_machine_as_test(Protocol, settings=settings() if deep else QUICK)
+    run_state_machine_as_test(Protocol, settings=settings() if DEEP else QUICK)

@@ -18,6 +18,8 @@ import pytest
 from orchestrator.model.wire import RESULT_INLINE_MAX_BYTES
 from orchestrator.policy import DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS
 from orchestrator.spec import SubmitJobIn
+from worker import Draining
+from worker.api import CHECKPOINT_MAX_BYTES
 from worker.invoke import RESULT_MAX_BYTES
 from worker.registry import ENTRY_POINTS, declared, load_handlers
 from worker.testing import run_handler
@@ -34,10 +36,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name, code in FILES.items():
         (folder / name).write_text(code)
     before, path = set(sys.modules), list(sys.path)
-    load_handlers([str(folder / "darts.py"), str(folder / "lines.py")])
+    load_handlers([str(folder / name) for name in ("darts.py", "lines.py", "walk.py")])
     yield folder
     sys.path[:] = path
-    for name in {"darts", "lines", "test_darts"} - before:
+    for name in {"darts", "lines", "walk", "test_darts"} - before:
         sys.modules.pop(name, None)
 
 
@@ -53,7 +55,8 @@ def module(path: Path) -> ModuleType:
 def test_every_block_of_code_is_run() -> None:
     unnamed = {language for language, name, _ in BLOCKS if not name}
     assert unnamed == {"sh"}
-    assert set(FILES) == {"darts.py", "test_darts.py", "pyproject.toml", "lines.py", "profile.json"}
+    code = {"darts.py", "test_darts.py", "lines.py", "walk.py"}
+    assert set(FILES) == code | {"pyproject.toml", "Dockerfile", "profile.json"}
 
 
 def test_the_handler_of_the_page_is_short() -> None:
@@ -71,6 +74,15 @@ def test_the_tests_of_the_page_pass(folder: Path) -> None:
 
 def test_the_handler_of_files_counts_lines(folder: Path) -> None:
     assert run_handler("lines.count", {"key": "a"}, files={"a": "1\n2\n"}) == 2
+
+
+def test_the_long_handler_goes_on_from_its_checkpoint_to_the_same_end(folder: Path) -> None:
+    saved = list[bytes]()
+    with pytest.raises(Draining):
+        run_handler("walk", 50, draining=True, on_checkpoint=saved.append)
+    assert len(saved) == 1
+    assert run_handler("walk", 50, checkpoint=saved[0]) == run_handler("walk", 50)
+    assert run_handler("walk", 1, checkpoint=b"[1, 7]") == 7
 
 
 def test_the_entry_point_names_the_group_and_the_module(folder: Path) -> None:
@@ -101,6 +113,7 @@ def test_the_profile_of_the_page_is_the_one_of_that_file() -> None:
     [
         (RESULT_INLINE_MAX_BYTES, "{} bytes it travels"),
         (RESULT_MAX_BYTES // 1024**2, "{} MiB at most"),
+        (CHECKPOINT_MAX_BYTES // 1024, "stores up to {} KiB"),
         (int(DEFAULT_TIMEOUT_SECONDS), "({} by default"),
         (MAX_TIMEOUT_SECONDS, "{:,} at most)"),
     ],

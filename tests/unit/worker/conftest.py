@@ -20,6 +20,7 @@ from worker.api import Json
 from worker.clock import clock
 from worker.core import Worker
 from worker.log import Log
+from worker.metrics import Meters
 from worker.parts import Parts
 from worker.pool.children import Children
 from worker.pool.conversation import Limits
@@ -107,7 +108,7 @@ def make_pool(log: Log, scratch: Path, memory_bytes: int = 0) -> Pool:
         memory_bytes=memory_bytes,
         scratch_root=str(scratch),
     )
-    return Pool(Children(settings, log, clock), log)
+    return Pool(Children(settings, log, clock, Meters()), log)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def pool_lines(pool_of_module: tuple[Pool, Lines]) -> Lines:
 
 @dataclass
 class Stage:
-    """A worker on fakes."""
+    """A worker on fakes; `codes` are the exit codes of workers that have ended."""
 
     queue: FakeQueue
     api: FakeApi
@@ -141,6 +142,7 @@ class Stage:
     log: Log
     workers: list[tuple[Worker, threading.Thread]] = field(default_factory=list)
     parts: list[Parts] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
 
     def beat(self) -> None:
         """Have all workers send a heartbeat now."""
@@ -164,6 +166,7 @@ class Stage:
     def start(self, **settings: Any) -> Worker:
         """Start a worker."""
         drain_seconds = settings.pop("drain_seconds", 5.0)
+        until_empty = settings.pop("until_empty", False)
         limits = Limits(
             slow_seconds=settings.pop("slow_seconds", 10.0),
             cancel_grace_seconds=settings.pop("cancel_grace_seconds", 30.0),
@@ -177,9 +180,10 @@ class Stage:
             self.log,
             limits=limits,
             flush_seconds=0.05,
+            until_empty=until_empty,
         )
-        worker = Worker(parts, self.log, drain_seconds)
-        thread = threading.Thread(target=worker.run, daemon=True)
+        worker = Worker(parts, self.log, drain_seconds, until_empty=until_empty)
+        thread = threading.Thread(target=lambda: self.codes.append(worker.run()), daemon=True)
         thread.start()
         self.workers.append((worker, thread))
         self.parts.append(parts)
@@ -234,6 +238,9 @@ def make_settings(**changes: Any) -> Settings:
         "memory_bytes": 0,
         "worker_id": "w-1",
         "log_level": "INFO",
+        "until_empty_seconds": 0,
+        "http_host": "127.0.0.1",
+        "http_port": None,
     }
     return Settings(**{**values, **changes})
 

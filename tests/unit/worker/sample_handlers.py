@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from worker import Context, Json, PermanentError, Task, handler
+from worker import Context, Draining, Json, PermanentError, Task, handler
 
 
 class Sum(BaseModel):
@@ -60,6 +60,35 @@ def patient(task: Task, context: Context) -> None:
     while True:
         context.raise_if_cancelled()
         time.sleep(0.005)
+
+
+@handler("ok.considerate")
+def considerate(task: Task, context: Context) -> None:
+    """Run until the worker drains, then go elsewhere."""
+    context.raise_if_draining()
+    begin(task, context)
+    while not context.draining:
+        time.sleep(0.005)
+    context.raise_if_draining()
+
+
+@handler("bad.pretends_to_drain")
+def pretends_to_drain(task: Task, context: Context) -> None:
+    """Ask to be run again for nothing."""
+    raise Draining
+
+
+@handler("ok.steps")
+def steps(task: Task, context: Context) -> list[str]:
+    """Save each step; in the first run, wait for the end of the worker after the second."""
+    done = (context.checkpoint_data or b"").decode().split()
+    for step in ("a", "b", "c")[len(done) :]:
+        done.append(step)
+        context.checkpoint(" ".join(done).encode())
+        if len(done) == 2 and not Path(f"{task.input}.begun").exists():
+            begin(task, context)
+            time.sleep(60)
+    return done
 
 
 @handler("ok.log")

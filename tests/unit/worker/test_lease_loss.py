@@ -14,9 +14,11 @@ from tests.unit.worker.fakes.api import FakeApi
 from tests.unit.worker.fakes.queue import FakeQueue
 from tests.unit.worker.test_outbound import make_give_back, make_report
 from worker.deletions import Deletions
+from worker.health import Pulses
 from worker.held import Held
 from worker.leases import Leases
 from worker.log import Log
+from worker.metrics import Meters
 from worker.outbound import Outbound
 from worker.ports import Received
 from worker.reporter import Reporter
@@ -72,9 +74,9 @@ class Desk:
     now: float = 1000.0
 
     def __post_init__(self) -> None:
-        clock = lambda: self.now  # noqa: E731
-        self.leases = Leases(self.queue, self.log, LEASE, clock)
-        self.deletions = Deletions(self.queue, self.leases, self.log)
+        clock, meters = lambda: self.now, Meters()
+        self.leases = Leases(self.queue, self.log, LEASE, clock, meters)
+        self.deletions = Deletions(self.queue, self.leases, self.log, meters)
         self.outbound = Outbound(clock, flush_seconds=0.01)
         self.reporter = Reporter(
             worker_id="w",
@@ -85,6 +87,8 @@ class Desk:
             outbound=self.outbound,
             log=self.log,
             clock=clock,
+            meters=meters,
+            pulses=Pulses(clock),
         )
 
     def hold(self) -> Held:

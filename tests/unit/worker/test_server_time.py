@@ -24,7 +24,7 @@ from worker.aws.clients import frozen_credentials, make_session
 from worker.aws.queue import SqsQueue
 from worker.aws.server_time import ServerTime
 from worker.aws.work_api import SignedWorkApi
-from worker.child.bucket import BucketFiles
+from worker.child.bucket import S3, BucketFiles
 from worker.ports import Unavailable
 
 _TOLERATED = timedelta(minutes=5)
@@ -144,7 +144,7 @@ def test_a_child_reads_files_though_the_clock_is_wrong(
     aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ServerTime.__init__, "__defaults__", (Wall(timedelta(hours=1)),))
-    with BucketFiles("data").open("key") as stream:
+    with BucketFiles("data", S3()).open("key") as stream:
         assert stream.read() == b"{}"
     assert len(aws.refused) == 1
 

@@ -43,6 +43,18 @@ def test_a_receive_waits_no_longer_than_a_third_of_the_lease(
     assert read_settings(env).wait_seconds == waits
 
 
+@pytest.mark.parametrize(
+    ("text", "port"), [("", 8080), ("0", 0), ("9090", 9090), ("off", None), ("OFF", None)]
+)
+def test_probes_have_a_port_unless_they_are_off(text: str, port: int | None) -> None:
+    assert read_settings({**ENV, "WORKER_HTTP_PORT": text}).http_port == port
+
+
+def test_a_port_that_is_none_tells_that_there_may_be_none() -> None:
+    with pytest.raises(InvalidSetting, match=r"0\.\.65535, not 'no', nor is it 'off'"):
+        read_settings({**ENV, "WORKER_HTTP_PORT": "no"})
+
+
 @pytest.mark.parametrize("name", list(ENV))
 def test_what_is_missing_is_named(name: str) -> None:
     with pytest.raises(InvalidSetting, match=name):
@@ -58,6 +70,9 @@ def test_what_is_missing_is_named(name: str) -> None:
         ("LEASE_SECONDS", "43201"),
         ("DRAIN_SECONDS", "-1"),
         ("RECEIVE_WAIT_SECONDS", "21"),
+        ("WORKER_HTTP_PORT", "65536"),
+        ("WORKER_HTTP_PORT", "http"),
+        ("UNTIL_EMPTY_SECONDS", "86401"),
         ("LOG_LEVEL", "LOUD"),
         ("WORKER_ID", "a/b"),
     ],

@@ -198,7 +198,7 @@ def test_a_kill_by_the_kernel_for_want_of_memory_is_told_from_other_kills(
 ) -> None:
     events = tmp_path / "memory.events"
     events.write_text("low 0\noom 0\noom_kill 0\n")
-    monkeypatch.setattr(processes, "CGROUPS", tmp_path)
+    monkeypatch.setattr(processes, "_oom_events", lambda: events)
     assert run(pool, f"is_killed_for_memory:{events}")[:2] == (OUT_OF_MEMORY, "OutOfMemory")
     assert run(pool, "kills_itself:9")[:2] == (CRASHED, "SIGKILL")
     assert_whole(pool)

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import worker.__main__ as entry
 from tests.unit.worker.conftest import JOB, make_settings, message
 from tests.unit.worker.fakes.api import FakeApi
 from tests.unit.worker.fakes.buckets import FakeBuckets
 from tests.unit.worker.fakes.queue import FakeQueue
+from worker import command
 from worker.log import Log, write_line
 from worker.parts import Parts
 
@@ -34,10 +34,19 @@ def main(lease_seconds: str, drain_seconds: str, *gates: str) -> int:
     )
     changes: dict[str, Any] = {
         "read_settings": lambda _: settings,
-        "_parts": lambda settings, log: Parts(settings, queue, api, FakeBuckets(), log),
+        "_parts": lambda settings, log, health, meters, until_empty: Parts(
+            settings,
+            queue,
+            api,
+            FakeBuckets(),
+            log,
+            until_empty=until_empty,
+            health=health,
+            meters=meters,
+        ),
     }
-    vars(entry).update(changes)
-    code = entry.main()
+    vars(command).update(changes)
+    code = command.run([])
     told = {
         "reported": sorted(report.index for report in api.reports),
         "interrupted": sorted(index for item in api.unstarted for index in item.interrupted),

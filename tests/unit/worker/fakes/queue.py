@@ -19,6 +19,7 @@ class Stored:
 
     message_id: str
     body: str
+    sent_at_ms: int
     receipt: str = ""
     receive_count: int = 0
     hidden: bool = False
@@ -39,6 +40,7 @@ class FakeQueue:
     fail_always: set[str] = field(default_factory=set)
     renewal_calls: int = 0
     largest_receive: int = 0
+    receives: int = 0
     down: bool = False
 
     def __post_init__(self) -> None:
@@ -49,8 +51,11 @@ class FakeQueue:
         """Put a message; return its id."""
         body = message if isinstance(message, str) else message.model_dump_json(exclude_none=True)
         with self._changed:
-            message_id = f"m{next(self._numbers)}"
-            self.messages[message_id] = Stored(message_id, body, receive_count=receive_count)
+            number = next(self._numbers)
+            message_id = f"m{number}"
+            self.messages[message_id] = Stored(
+                message_id, body, sent_at_ms=number, receive_count=receive_count
+            )
             self._changed.notify_all()
         return message_id
 
@@ -60,12 +65,13 @@ class FakeQueue:
             self.messages[message_id].hidden = False
             self._changed.notify_all()
 
-    def receive(self, count: int) -> list[Received]:
+    def receive(self, count: int, *, wait: bool = True) -> list[Received]:
         """Return visible messages."""
         self._check()
         with self._changed:
             self.largest_receive = max(self.largest_receive, count)
-            self._changed.wait_for(lambda: any(self._visible()), _WAIT_SECONDS)
+            self._changed.wait_for(lambda: any(self._visible()), _WAIT_SECONDS if wait else 0)
+            self.receives += 1
             return [self._receive(stored) for stored in self._visible()[:count]]
 
     def _visible(self) -> list[Stored]:
@@ -80,6 +86,7 @@ class FakeQueue:
             receipt=stored.receipt,
             receive_count=stored.receive_count,
             body=stored.body,
+            sent_at_ms=stored.sent_at_ms,
         )
 
     def change_visibility(self, receipts: Sequence[str], seconds: int) -> list[Refusal]:

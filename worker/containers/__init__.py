@@ -1,0 +1,1 @@
+"""Tasks that are containers: each runs as a Kubernetes Job, watched by one informer, without a slot."""

@@ -22,9 +22,9 @@ def build(folder: Path) -> str:
     if given := os.environ.get("IMAGE"):
         return given
     program = image.engine(os.environ)
-    _run(*image.command(program, os.environ))
+    run(*image.command(program, os.environ))
     worker = f"WORKER={image.image(os.environ)}"
-    _run(
+    run(
         program,
         "build",
         "--build-arg",
@@ -36,13 +36,15 @@ def build(folder: Path) -> str:
     print(image.size_line(program, os.environ))
     if load := os.environ.get("IMAGE_LOAD"):
         archive = folder / "image.tar"
-        _run(program, "save", "--output", str(archive), USER_IMAGE)
-        _run(*shlex.split(load), str(archive))
+        run(program, "save", "--output", str(archive), USER_IMAGE)
+        run(*shlex.split(load), str(archive))
     return USER_IMAGE
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> str:
+    """Run a command in the project's folder; return what it prints. Raises AssertionError."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (
         f"{shlex.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     )
+    return done.stdout

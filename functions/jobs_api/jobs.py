@@ -7,7 +7,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Pat
 
 from orchestrator.model.ids import MAX_TASKS, NODE_LEAVES
 from orchestrator.model.states import JobState, TaskState
-from orchestrator.service import control, read
+from orchestrator.service import control, job_list, read
+from orchestrator.service.job_list import JobFilter
 from orchestrator.service.submit import submit_job
 from orchestrator.service.views import JobOut, JobPage, ResultsOut, TaskOut, TaskPage
 from orchestrator.spec import RetryJobIn, SubmitJobIn
@@ -71,11 +72,22 @@ def list_jobs(
     deps: WithDeps,
     caller: WithCaller,
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
+    name: Annotated[
+        str | None,
+        Query(min_length=1, max_length=200, description="Only jobs whose name has this in it."),
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        Query(
+            max_length=20, description="Only jobs with this tag, `key:value` or `key`; repeatable."
+        ),
+    ] = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response[str]:
-    """List the tenant's jobs, newest first."""
-    return encoded(read.list_jobs(deps, caller, state=state, limit=limit, cursor=cursor))
+    """List the tenant's jobs, newest first; with name or tag a page may end early, a null cursor is the end."""
+    wanted = JobFilter(state=state, name=name, tags=tuple(tag or ()))
+    return encoded(job_list.list_jobs(deps, caller, wanted, limit=limit, cursor=cursor))
 
 
 @router.get(

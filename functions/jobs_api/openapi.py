@@ -11,8 +11,17 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from jobs_api import jobs, keys, meta
+from jobs_api import insight, jobs, keys, meta, submissions, workers
 from orchestrator.service.audit_views import AuditOut
+from orchestrator.service.bad_lines import BadLinesOut
+from orchestrator.service.error_groups import ErrorPage
+from orchestrator.service.estimate import PlanOut
+from orchestrator.service.receipt import ReceiptOut
+from orchestrator.service.series import SeriesOut
+from orchestrator.service.timeline import EventsOut
+from orchestrator.service.uploads import UploadOut
+from orchestrator.service.workers import WorkerPage
+from rest.binary import OCTETS
 from rest.problems import CONTENT_TYPE
 from work_api import routes
 
@@ -28,6 +37,8 @@ with a stable `code`, and `errors` names field, rule and the value seen.
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "jobs": [{"Bearer": []}],
     "tasks": [{"Bearer": []}],
+    "submissions": [{"Bearer": []}],
+    "fleet": [{"Bearer": []}],
     "workers": [{"SigV4": []}],
     "keys": [{"SigV4": []}],
     "meta": [],
@@ -35,6 +46,8 @@ _SECURITY: dict[str, list[dict[str, list[str]]]] = {
 _TAGS = {
     "jobs": "Submit, follow, stop and retry jobs.",
     "tasks": "The tasks of a job.",
+    "submissions": "Before a submit: uploads and dry runs.",
+    "fleet": "The workers, as people see them.",
     "workers": "What workers call.",
     "keys": "API keys, for operators.",
     "meta": "About the API itself.",
@@ -54,12 +67,15 @@ _PROBLEMS = {
     401: "No key, or one that is not known.",
     403: "The key's role does not allow this, or the signature is wrong.",
     404: "There is no such thing for this tenant.",
+    406: "The answer has one form only, and Accept does not name it first.",
     409: "The state of the resource, or an Idempotency-Key used before, does not allow this.",
     413: "The body is too large.",
     422: "A field breaks its rule.",
     429: "A limit is reached; Retry-After says when to try again.",
 }
 _REFERENCE = "#/components/schemas/{model}"
+_TAGGED = {"getJob", "getGrid", "getEvents", "getSeries"}
+"""Operations whose answers have an ETag."""
 
 
 class FieldErrorOut(BaseModel):
@@ -86,7 +102,7 @@ class ProblemOut(BaseModel):
 def document() -> dict[str, Any]:
     """Return the document, the same for the same code."""
     app = APIGatewayRestResolver(enable_validation=True)
-    for part in (jobs, keys, meta, routes):
+    for part in (jobs, insight, submissions, workers, keys, meta, routes):
         app.include_router(part.router)
     made: dict[str, Any] = json.loads(
         app.get_openapi_json_schema(title="Job orchestrator", version=VERSION)
@@ -102,16 +118,40 @@ def document() -> dict[str, Any]:
             for method, operation in made["paths"].pop(path).items()
         }
     _replace_error_schemas(made["components"]["schemas"])
-    _add_audit(made)
+    _add_answers(made)
+    _add_grid(made)
     return made
 
 
-def _add_audit(made: dict[str, Any]) -> None:
-    """Say what an audit answers: its route does not, since that would cost each cold start its models."""
-    reference, schemas = models_json_schema([(AuditOut, "serialization")], ref_template=_REFERENCE)
+_RARE: dict[tuple[str, str, str], type[BaseModel]] = {
+    ("/api/v1/jobs/{job_id}/audit", "get", "200"): AuditOut,
+    ("/api/v1/jobs/{job_id}/bad-lines", "get", "200"): BadLinesOut,
+    ("/api/v1/jobs/{job_id}/cost", "get", "200"): ReceiptOut,
+    ("/api/v1/jobs/{job_id}/errors", "get", "200"): ErrorPage,
+    ("/api/v1/jobs/{job_id}/events", "get", "200"): EventsOut,
+    ("/api/v1/jobs/{job_id}/series", "get", "200"): SeriesOut,
+    ("/api/v1/plans", "post", "200"): PlanOut,
+    ("/api/v1/uploads", "post", "201"): UploadOut,
+    ("/api/v1/workers", "get", "200"): WorkerPage,
+}
+
+
+def _add_answers(made: dict[str, Any]) -> None:
+    """Say what rare routes answer: they do not, since that would cost each cold start their models."""
+    reference, schemas = models_json_schema(
+        [(model, "serialization") for model in _RARE.values()], ref_template=_REFERENCE
+    )
     made["components"]["schemas"] |= schemas["$defs"]
-    answer = made["paths"]["/api/v1/jobs/{job_id}/audit"]["get"]["responses"]["200"]
-    answer["content"] = {"application/json": {"schema": reference[AuditOut, "serialization"]}}
+    for (path, method, status), model in _RARE.items():
+        answer = made["paths"][path][method]["responses"][status]
+        answer["content"] = {"application/json": {"schema": reference[model, "serialization"]}}
+
+
+def _add_grid(made: dict[str, Any]) -> None:
+    """Say that the grid is bytes, and refused to who does not ask for bytes."""
+    answers = made["paths"]["/api/v1/jobs/{job_id}/grid"]["get"]["responses"]
+    answers["200"]["content"] = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
+    answers["406"] = _problem(406)
 
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +161,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> dict[str, A
     answers = {k: v for k, v in operation["responses"].items() if k != "422"}
     if security:
         answers |= {str(code): _problem(code) for code in _codes(tag, path, method)}
-    if operation["operationId"] == "getJob":
+    if operation["operationId"] in _TAGGED:
         answers["304"] = {"description": "Nothing has changed since the ETag in If-None-Match."}
     if operation["operationId"] == "submitJob":
         answers["200"] = {**answers["201"], "description": "The job of an earlier, equal request."}

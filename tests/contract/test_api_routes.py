@@ -21,6 +21,15 @@ ROUTES = {
     ("GET", "/api/v1/jobs/{job_id}/tasks"): (JOBS, BEARER),
     ("GET", "/api/v1/jobs/{job_id}/results"): (JOBS, BEARER),
     ("GET", "/api/v1/jobs/{job_id}/audit"): (JOBS, BEARER),
+    ("GET", "/api/v1/jobs/{job_id}/bad-lines"): (JOBS, BEARER),
+    ("POST", "/api/v1/uploads"): (JOBS, BEARER),
+    ("POST", "/api/v1/plans"): (JOBS, BEARER),
+    ("GET", "/api/v1/jobs/{job_id}/grid"): (JOBS, BEARER),
+    ("GET", "/api/v1/jobs/{job_id}/cost"): (JOBS, BEARER),
+    ("GET", "/api/v1/jobs/{job_id}/errors"): (JOBS, BEARER),
+    ("GET", "/api/v1/jobs/{job_id}/events"): (JOBS, BEARER),
+    ("GET", "/api/v1/jobs/{job_id}/series"): (JOBS, BEARER),
+    ("GET", "/api/v1/workers"): (JOBS, BEARER),
     ("POST", "/api/v1/jobs/{job_id}/cancel"): (JOBS, BEARER),
     ("POST", "/api/v1/jobs/{job_id}/retry"): (JOBS, BEARER),
     ("GET", "/api/v1/tasks/{task_id}"): (JOBS, BEARER),
@@ -104,6 +113,39 @@ def test_api_gateway_may_invoke_the_function_of_each_route(
     for verb, path in methods:
         function, _ = ROUTES.get((verb, path), (JOBS, OPEN))
         assert (function, f"{verb}{re.sub(r'{[^}]+}', '*', path)}") in allowed
+
+
+def test_the_routes_permissions_fit_into_a_function_s_policy(resources: Resources) -> None:
+    # Lambda takes 20 KB: each route of a function is a statement, with the stack's name in it twice.
+    stack, size = "a" * 40, 0
+    for name, resource in resources.items():
+        permission = resource.get("Properties", {})
+        if permission.get("FunctionName") != {"Ref": JOBS} or "SourceArn" not in permission:
+            continue
+        arn = permission["SourceArn"]["Fn::Sub"][0].split("/", 2)[2]
+        statement = {
+            "Sid": f"{stack}-{name}-ABCDEFGHIJKL",
+            "Effect": "Allow",
+            "Principal": {"Service": "apigateway.amazonaws.com"},
+            "Action": "lambda:InvokeFunction",
+            "Resource": f"arn:aws:lambda:ap-southeast-1:123456789012:function:{stack}-jobs-api",
+            "Condition": {
+                "ArnLike": {
+                    "AWS:SourceArn": f"arn:aws:execute-api:ap-southeast-1:123456789012:abcdefghij/*/{arn}"
+                }
+            },
+        }
+        size += len(json.dumps(statement, separators=(",", ":"))) + 1
+    assert 10_000 < size < 20_480
+
+
+def test_bytes_leave_the_api_as_bytes(resources: Resources, body: dict[str, Any]) -> None:
+    octets = "application/octet-stream"
+    assert body["x-amazon-apigateway-binary-media-types"] == [
+        {"Fn::If": ["IsLocal", octets, octets]}
+    ]
+    (stated,) = resources["Api"]["Properties"]["BinaryMediaTypes"]
+    assert stated == {"Fn::If": ["IsLocal", octets, octets.replace("/", "~1")]}
 
 
 def test_a_bearer_token_is_checked_once_a_minute(body: dict[str, Any]) -> None:

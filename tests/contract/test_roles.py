@@ -172,6 +172,24 @@ def test_the_apis_of_people_never_write_tasks_or_results(resources: Resources) -
         assert ("s3:PutObject", "ResultsBucket") not in granted
 
 
+def test_what_people_put_into_the_bucket_is_read_by_two_and_written_by_one(
+    resources: Resources,
+) -> None:
+    wanted: dict[str, set[str]] = {"s3:GetObject": set(), "s3:PutObject": set()}
+    for name, resource in policies(resources).items():
+        for statement in statements(resource):
+            texts = [str(target) for target in as_list(statement["Resource"])]
+            if any(
+                "DataBucket.Arn}/uploads/" in t or "DataBucket.Arn}/shared/" in t for t in texts
+            ):
+                for action in as_list(statement["Action"]):
+                    wanted[action].add(name)
+    assert wanted == {
+        "s3:GetObject": {"JobsApiRole", "PlanTasksRole"},
+        "s3:PutObject": {"JobsApiRole"},
+    }
+
+
 def test_the_authorizer_reads_keys_alone(resources: Resources) -> None:
     reads = [s for s in statements(resources["AuthorizerRole"]) if "dynamodb" in str(s["Action"])]
     (read,) = reads
@@ -190,6 +208,7 @@ def test_workers_reach_the_queue_four_routes_and_objects(resources: Resources) -
         ("s3:ListBucket", "DataBucket"),
         ("s3:GetObject", "ResultsBucket"),
         ("s3:PutObject", "ResultsBucket"),
+        ("s3:ListBucket", "ResultsBucket"),
     }
     assert invokable(resources, "WorkerPolicy") == routes_of(WORK)
 

@@ -61,6 +61,12 @@ def fail(error: str, times: int = 1000) -> Lambda:
     return run
 
 
+def each(answers: list[Any]) -> Lambda:
+    """Return a Lambda that gives one answer after the other."""
+    left = iter(answers)
+    return lambda event: next(left)
+
+
 def run(**changes: Lambda) -> tuple[Execution, End]:
     """Walk the machine once."""
     execution = Execution(MACHINE, fakes(**changes))
@@ -204,6 +210,34 @@ def test_a_node_that_is_hard_to_finish_is_tried_often_before_its_job_is_given_up
     _, end = run(node=node)
     assert end == End(True, "EndSucceeded")
     assert len(tries) == 10
+
+
+def test_a_plan_that_takes_long_is_gone_on_with() -> None:
+    execution, end = run(PlanTasks=each([{"nodes": [], "more": True}] * 3 + [{"nodes": [0, 1]}]))
+    assert end.succeeded
+    assert execution.path[1:9] == ["PlanTasks", "JudgePlan"] * 4
+    assert [name for name, _ in execution.calls].count("CreateTasks") == 2
+
+
+def test_a_plan_without_an_end_stops_the_job() -> None:
+    changes: dict[str, Lambda] = {
+        "PlanTasks": lambda event: {"nodes": [], "more": True},
+        "nodes": lambda event: {"nodes": []},
+        "last": lambda event: {"state": "FAILED"},
+    }
+    execution, end = run(**changes)
+    assert [name for name, _ in execution.calls].count("PlanTasks") == 100
+    assert ops(execution) == ["stop", "drained", "nodes", "last"]
+    assert "PlanTooLong" in end.cause
+
+
+def test_a_long_plan_may_find_bad_input_or_be_superseded() -> None:
+    for last in ("bad_input", "superseded"):
+        execution, end = run(
+            PlanTasks=each([{"nodes": [], "more": True}, {"nodes": [], last: True}])
+        )
+        assert end.state == {"bad_input": "RejectInput", "superseded": "EndSuperseded"}[last]
+        assert {name for name, _ in execution.calls} == {"PlanTasks"}
 
 
 def test_bad_input_ends_at_once() -> None:

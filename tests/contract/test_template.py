@@ -27,12 +27,14 @@ ENVIRONMENT = {
     "JOBS_TABLE", "TASKS_TABLE", "WORKERS_TABLE", "DATA_BUCKET", "RESULTS_BUCKET",
     "TASK_QUEUE_URL", "STATE_MACHINE_ARN", "ENQUEUE_FUNCTION", "CURSOR_SECRET_ARN",
     "RETENTION_DAYS", "MESSAGE_RETENTION_SECONDS", "DYNAMODB_BATCHES", "ALLOWED_ORIGIN",
+    "MAX_ACTIVE_JOBS", "MAX_QUEUED_TASKS", "MAX_TASKS_PER_JOB",
     "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "LOG_LEVEL",
 }  # fmt: skip
 OUTPUTS = {
     "ApiId", "ApiUrl", "WorkApiUrl", "Region", "JobsTable", "TasksTable", "WorkersTable",
     "DataBucket", "ResultsBucket", "TaskQueueUrl", "TaskQueueArn", "DeadLetterQueueUrl",
     "DeadLetterQueueArn", "StateMachineArn", "WorkerPolicyArn", "OperatorPolicyArn",
+    "SiteBucket", "SiteDistribution", "SiteDomain", "SiteUrl",
     *(logical_id for logical_id, _ in FUNCTIONS.values()),
 }  # fmt: skip
 KEPT = {"Fn::If": ["IsProd", "Retain", "Delete"]}
@@ -122,7 +124,7 @@ def test_indexes_hold_keys_alone(resources: Resources) -> None:
 def test_what_holds_data_is_kept_in_production(resources: Resources) -> None:
     holders = {"AWS::DynamoDB::Table", "AWS::S3::Bucket"}
     kept = [r for r in resources.values() if r["Type"] in holders]
-    assert len(kept) == 5
+    assert len(kept) == 6
     assert all(r["DeletionPolicy"] == r["UpdateReplacePolicy"] == KEPT for r in kept)
 
 
@@ -133,6 +135,8 @@ def test_buckets_are_private_and_encrypted_and_expire(resources: Resources) -> N
         assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
         rules = bucket["LifecycleConfiguration"]["Rules"]
         assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+    for name in ("DataBucket", "ResultsBucket"):
+        rules = resources[name]["Properties"]["LifecycleConfiguration"]["Rules"]
         assert any("Ref" in rule.get("ExpirationInDays", {}) for rule in rules)
 
 
@@ -141,11 +145,24 @@ def test_what_users_upload_never_expires(resources: Resources) -> None:
     assert [r["Prefix"] for r in rules if "ExpirationInDays" in r] == ["jobs/"]
 
 
+def test_a_page_of_the_allowed_origin_may_upload_and_nothing_else(resources: Resources) -> None:
+    buckets = of_type(resources, "AWS::S3::Bucket")
+    cors = {
+        n: b["CorsConfiguration"]["CorsRules"]
+        for n, b in buckets.items()
+        if "CorsConfiguration" in b
+    }
+    (rule,) = cors.pop("DataBucket")
+    assert not cors
+    assert (rule["AllowedMethods"], rule["AllowedOrigins"]) == (["PUT"], [{"Ref": "AllowedOrigin"}])
+
+
 def test_queues_and_buckets_refuse_plain_http_outside_the_emulator(resources: Resources) -> None:
     policies = {
         n: r
         for n, r in resources.items()
         if r["Type"] in {"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"}
+        and n != "SiteBucketPolicy"
     }
     assert len(policies) == 4
     for policy in policies.values():
@@ -262,3 +279,49 @@ def test_the_outputs_are_all_that_a_client_needs(template: dict[str, Any]) -> No
 
 def test_every_parameter_has_a_default_and_says_what_it_is(template: dict[str, Any]) -> None:
     assert all({"Default", "Description"} <= p.keys() for p in template["Parameters"].values())
+
+
+# ---- site
+
+
+def test_only_the_distribution_reads_the_site_bucket(resources: Resources) -> None:
+    policy = resources["SiteBucketPolicy"]["Properties"]["PolicyDocument"]
+    allowed, encrypted = policy["Statement"]
+    assert allowed["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert allowed["Action"] == "s3:GetObject"
+    source = allowed["Condition"]["StringEquals"]["aws:SourceArn"]["Fn::Sub"]
+    assert source.endswith(":distribution/${SiteDistribution}")
+    nowhere, deny = encrypted["Fn::If"][1:]
+    assert encrypted["Fn::If"][0] == "IsLocal"
+    assert nowhere == {"Ref": "AWS::NoValue"}
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_site_can_be_left_out(template: dict[str, Any], resources: Resources) -> None:
+    made = {n: r for n, r in resources.items() if n.startswith("Site")}
+    assert len(made) == 6
+    told = {n: o for n, o in template["Outputs"].items() if n.startswith("Site")}
+    assert all(part["Condition"] == "HasSite" for part in (made | told).values())
+
+
+def test_pages_and_api_share_one_origin(resources: Resources) -> None:
+    config = resources["SiteDistribution"]["Properties"]["DistributionConfig"]
+    (api,) = config["CacheBehaviors"]
+    assert (api["PathPattern"], api["TargetOriginId"]) == ("/api/*", "api")
+    assert config["DefaultCacheBehavior"]["TargetOriginId"] == "site"
+    origins = {origin["Id"]: origin for origin in config["Origins"]}
+    assert origins["site"]["OriginAccessControlId"] == {"Fn::GetAtt": ["SiteAccess", "Id"]}
+    # Error pages of a distribution would replace the API's own answers.
+    assert "CustomErrorResponses" not in config
+
+
+def test_the_content_policy_allows_nothing_inline(resources: Resources) -> None:
+    config = resources["SiteHeaders"]["Properties"]["ResponseHeadersPolicyConfig"]
+    (text, names) = config["SecurityHeadersConfig"]["ContentSecurityPolicy"][
+        "ContentSecurityPolicy"
+    ]["Fn::Sub"]
+    assert "unsafe" not in text
+    assert "default-src 'none'" in text
+    assert "script-src 'self';" in text
+    assert "style-src 'self';" in text
+    assert names.keys() == {"Uploads"}

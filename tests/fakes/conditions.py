@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.model.items import Absent, At, Job, Older, Outbox, TaskRow
+from orchestrator.service.fleet_port import WORKER_SHARDS
 from orchestrator.service.ports import JobGuard
 
 
@@ -14,6 +15,7 @@ def guard_holds(job: Job, guard: JobGuard) -> bool:
         and (guard.cursor is None or job.cursor == guard.cursor)
         and (guard.states is None or job.state in guard.states)
         and (guard.next_check_at is None or job.next_check_at == guard.next_check_at)
+        and not (guard.unplanned and job.plan_ref is not None)
     )
 
 
@@ -30,3 +32,8 @@ def expected(row: TaskRow | None, expect: Absent | At | Older) -> bool:
 def outbox_key(item: Outbox) -> tuple[object, ...]:
     """Return the minute an item is filed under, and all that tells it from others."""
     return (item.minute, item.job_id, item.gen, item.kind, item.start, item.stop, item.attempt)
+
+
+def worker_order(worker_id: str) -> tuple[int, str]:
+    """Return a worker's place in the list: its shard, then its id."""
+    return sum(worker_id.encode()) % WORKER_SHARDS, worker_id

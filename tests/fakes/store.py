@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Unpack
@@ -16,37 +14,16 @@ from orchestrator.model.items import (
     Idem,
     Job,
     Outbox,
-    Running,
     TaskRow,
     TaskWrite,
-    Worker,
 )
 from orchestrator.model.progress import Leaf, Node, Root, SetName
 from orchestrator.model.states import JobState, TaskState
 from orchestrator.service.ports import JobChanges, JobGuard, Refused
 from tests.fakes.conditions import expected, guard_holds, outbox_key
-
-Hook = Callable[[str], None]
-
-
-def _write[**P, R](method: Callable[P, R]) -> Callable[P, R]:
-    """Call the hooks around a write, and hold the lock during it."""
-
-    @functools.wraps(method)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        store = args[0]
-        assert isinstance(store, MemoryStore)
-        store.before_write(method.__name__)
-        with store.lock:
-            answer = method(*args, **kwargs)
-        store.after_write(method.__name__)
-        return answer
-
-    return wrapped
-
-
-def _ignore(_: str) -> None:
-    return None
+from tests.fakes.fleet import MemoryFleet
+from tests.fakes.hooks import Hook, Hooked, ignore, write
+from tests.fakes.insight import MemoryInsight
 
 
 @dataclass(slots=True)
@@ -60,22 +37,20 @@ class _Tables:
     given: dict[str, frozenset[int]]
     idems: dict[str, Idem]
     keys: dict[str, ApiKey]
-    workers: dict[str, Worker]
-    running: dict[tuple[str, str], Running]
 
 
-class MemoryStore:
+class MemoryStore(MemoryFleet, MemoryInsight, Hooked):
     """`orchestrator.service.ports.Store` in memory."""
 
-    def __init__(self, before_write: Hook = _ignore, after_write: Hook = _ignore) -> None:
-        self.before_write = before_write
-        self.after_write = after_write
-        self.lock = threading.RLock()
+    def __init__(self, before_write: Hook = ignore, after_write: Hook = ignore) -> None:
+        Hooked.__init__(self, before_write, after_write)
+        MemoryFleet.__init__(self)
+        MemoryInsight.__init__(self)
         self.tables = _Tables(*({} for _ in fields(_Tables)))
         self.sweep_minute: int | None = None
 
     # JOB and ROOT
-    @_write
+    @write
     def put_job(self, job: Job) -> bool:
         if job.job_id in self.tables.jobs:
             return False
@@ -97,12 +72,14 @@ class MemoryStore:
         found = (self.get_job_and_root(job_id) for job_id in job_ids)
         return [pair for pair in found if pair is not None]
 
-    @_write
+    @write
     def update_job(self, job_id: str, guard: JobGuard, **changes: Unpack[JobChanges]) -> Job | None:
         job = self.tables.jobs.get(job_id)
         if job is None or not guard_holds(job, guard):
             return None
         applied: dict[str, Any] = {**changes}
+        if "happened" in applied:
+            applied["events"] = (*job.events, applied.pop("happened"))
         self.tables.jobs[job_id] = replace(job, **applied)
         return self.tables.jobs[job_id]
 
@@ -132,17 +109,18 @@ class MemoryStore:
     def get_root(self, job_id: str) -> Root:
         return self.tables.roots.get(job_id, Root())
 
-    @_write
+    @write
     def push_node(
         self, job_id: str, node: int, packed: int, now: datetime, expires_at: datetime
     ) -> Root:
         root = self.get_root(job_id)
         if root.nodes.get(node, -1) < packed:
-            root = replace(root, nodes={**root.nodes, node: packed}, pushed_at=now)
+            nodes = {**root.nodes, node: packed}
+            root = replace(root, nodes=nodes, pushed_at=now, pushes=root.pushes + 1)
             self.tables.roots[job_id] = root
         return root
 
-    @_write
+    @write
     def set_running(
         self, job_id: str, first: int, retry: int, as_of: datetime, if_before: datetime
     ) -> bool:
@@ -159,7 +137,7 @@ class MemoryStore:
         for leaf in leaves:
             self.create_leaf(job_id, leaf)
 
-    @_write
+    @write
     def create_leaf(self, job_id: str, leaf: int) -> None:
         """Put one leaf: a batch is not atomic."""
         self.tables.leaves.setdefault((job_id, leaf), Leaf())
@@ -183,7 +161,7 @@ class MemoryStore:
         self.tables.leaves[job_id, leaf] = new
         return new
 
-    @_write
+    @write
     def add_to_leaf(
         self,
         job_id: str,
@@ -197,7 +175,7 @@ class MemoryStore:
             return None
         return self._change_leaf(job_id, leaf, adds, gen=gen)
 
-    @_write
+    @write
     def reopen_leaf(
         self, job_id: str, leaf: int, gen: int, chosen: frozenset[int], expires_at: datetime
     ) -> Leaf | None:
@@ -211,14 +189,14 @@ class MemoryStore:
         }
         return self._change_leaf(job_id, leaf, {"retry": chosen}, gen=gen, closed=None, **without)
 
-    @_write
+    @write
     def begin_close(self, job_id: str, leaf: int, gen: int, expires_at: datetime) -> Leaf | None:
         old = self.get_leaf(job_id, leaf)
         if old is not None and (old.gen > gen or old.closed is not None):
             return None
         return self._change_leaf(job_id, leaf, {}, gen=gen, closed="closing")
 
-    @_write
+    @write
     def end_close(
         self,
         job_id: str,
@@ -232,7 +210,7 @@ class MemoryStore:
             return None
         return self._change_leaf(job_id, leaf, adds, closed="done")
 
-    @_write
+    @write
     def stamp_leaf(self, job_id: str, leaf: int, gen: int, expires_at: datetime) -> Leaf | None:
         old = self.get_leaf(job_id, leaf)
         if old is None or old.closed is None or old.gen >= gen:
@@ -243,12 +221,15 @@ class MemoryStore:
         keys = ((node, self.tables.nodes.get((job_id, node))) for node in nodes)
         return {node: value for node, value in keys if value is not None}
 
-    @_write
-    def push_leaf(self, job_id: str, leaf: int, packed: int, expires_at: datetime) -> Node:
+    @write
+    def push_leaf(
+        self, job_id: str, leaf: int, packed: int, expires_at: datetime, calls: int = 0
+    ) -> Node:
         key, slot = (job_id, node_of_leaf(leaf)), leaf % NODE_LEAVES
         node = self.tables.nodes.get(key, Node())
         if node.leaves.get(slot, -1) < packed:
-            node = replace(node, ver=node.ver + 1, leaves={**node.leaves, slot: packed})
+            leaves = {**node.leaves, slot: packed}
+            node = Node(ver=node.ver + 1, leaves=leaves, calls=node.calls + calls)
             self.tables.nodes[key] = node
         return node
 
@@ -267,7 +248,7 @@ class MemoryStore:
     def write_tasks(self, writes: Sequence[TaskWrite]) -> list[Refused | None]:
         return [self.write_task(write) for write in writes]
 
-    @_write
+    @write
     def write_task(self, write: TaskWrite) -> Refused | None:
         """Write one row: each of a batch stands alone, and a crash may come between two."""
         key = (write.row.job_id, write.row.index)
@@ -277,7 +258,7 @@ class MemoryStore:
         self.tables.tasks[key] = write.row
         return None
 
-    @_write
+    @write
     def add_start(
         self, job_id: str, index: int, gen: int, attempt: int, key: str, expires_at: datetime
     ) -> TaskRow | None:
@@ -297,7 +278,7 @@ class MemoryStore:
         self.tables.tasks[job_id, index] = row
         return row
 
-    @_write
+    @write
     def refund_start(self, job_id: str, index: int, gen: int, attempt: int, key: str) -> None:
         row = self.tables.tasks.get((job_id, index))
         if row is not None and (row.gen, row.attempt) == (gen, attempt):
@@ -308,7 +289,7 @@ class MemoryStore:
         for item in items:
             self.put_outbox_item(item)
 
-    @_write
+    @write
     def put_outbox_item(self, item: Outbox) -> None:
         """Put one item: a batch is not atomic."""
         self.tables.outbox[outbox_key(item)] = item
@@ -317,7 +298,7 @@ class MemoryStore:
         for item in items:
             self.delete_outbox_item(item)
 
-    @_write
+    @write
     def delete_outbox_item(self, item: Outbox) -> None:
         """Delete one item: a batch is not atomic."""
         self.tables.outbox.pop(outbox_key(item), None)
@@ -329,24 +310,24 @@ class MemoryStore:
     def get_sweep_minute(self) -> int | None:
         return self.sweep_minute
 
-    @_write
+    @write
     def put_sweep_minute(self, minute: int) -> None:
         self.sweep_minute = minute
 
     def get_given(self, message_ids: Sequence[str]) -> dict[str, frozenset[int]]:
         return {key: self.tables.given[key] for key in message_ids if key in self.tables.given}
 
-    @_write
+    @write
     def add_given(self, message_id: str, given: frozenset[int], expires_at: datetime) -> None:
         if given:
             self.tables.given[message_id] = self.tables.given.get(message_id, frozenset()) | given
 
-    @_write
+    @write
     def put_idem(self, idem: Idem) -> Idem:
         return self.tables.idems.setdefault(idem.key, idem)
 
-    # keys and workers
-    @_write
+    # keys
+    @write
     def put_key(self, key: ApiKey) -> None:
         self.tables.keys[key.key_id] = key
 
@@ -356,27 +337,6 @@ class MemoryStore:
     def list_keys(self) -> list[ApiKey]:
         return list(self.tables.keys.values())
 
-    @_write
+    @write
     def delete_key(self, key_id: str) -> bool:
         return self.tables.keys.pop(key_id, None) is not None
-
-    @_write
-    def put_worker(self, worker: Worker) -> Worker | None:
-        before = self.tables.workers.get(worker.worker_id)
-        self.tables.workers[worker.worker_id] = worker
-        return before
-
-    @_write
-    def put_running(self, running: Running) -> None:
-        self.tables.running[running.job_id, running.worker_id] = running
-
-    @_write
-    def delete_running(self, job_id: str, worker_id: str) -> None:
-        self.tables.running.pop((job_id, worker_id), None)
-
-    def list_running(self, job_id: str, now: datetime) -> list[Running]:
-        return [
-            item
-            for (job, _), item in list(self.tables.running.items())
-            if job == job_id and item.expires_at > now
-        ]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from ulid import ULID
 
-from orchestrator.errors import SendFailed
+from orchestrator.errors import ObjectChanged, ObjectForbidden, SendFailed
 from orchestrator.service.ports import Deps, Outgoing
+from orchestrator.service.sources import SignedPut, StoredObject
 from tests.fakes.store import MemoryStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,6 +43,52 @@ class MemoryObjects:
     def link(self, key: str, seconds: int) -> str:
         """Return what stands for a presigned URL."""
         return f"memory:{key}?expires={seconds}"
+
+
+class MemorySources:
+    """`Sources` over a bucket in memory; what is `forbidden` cannot be read, bodies come in `chunk_bytes`."""
+
+    def __init__(self, objects: MemoryObjects) -> None:
+        self.objects = objects
+        self.forbidden: set[str] = set()
+        self.chunk_bytes = 1024 * 1024
+        self.opened: list[tuple[str, int]] = []
+
+    def _stored(self, key: str) -> StoredObject:
+        body = self.objects.bodies[key]
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        return StoredObject(key=key, size_bytes=len(body), etag=etag)
+
+    def find(self, key: str) -> StoredObject | None:
+        """Look an object up."""
+        if key in self.forbidden:
+            raise ObjectForbidden(key)
+        return self._stored(key) if key in self.objects.bodies else None
+
+    def stream(self, found: StoredObject, start: int) -> Iterator[bytes]:
+        """Yield a body, if it is still the one that was found."""
+        self.opened.append((found.key, start))
+        if self.find(found.key) != found:
+            raise ObjectChanged(found.key)
+        body = self.objects.bodies[found.key]
+        for at in range(start, len(body), self.chunk_bytes):
+            yield body[at : at + self.chunk_bytes]
+
+    def list_after(self, prefix: str, after: str, limit: int) -> list[StoredObject]:
+        """List a page, by the keys' bytes."""
+        if prefix in self.forbidden:
+            raise ObjectForbidden(prefix)
+        keys = sorted(self.objects.bodies, key=str.encode)
+        begin = after.encode()
+        found = [key for key in keys if key.startswith(prefix) and key.encode() > begin]
+        return [self._stored(key) for key in found[:limit]]
+
+    def sign_put(self, key: str, size_bytes: int, sha256: str | None, seconds: int) -> SignedPut:
+        """Return what stands for a presigned PUT."""
+        headers = {"Content-Length": str(size_bytes)}
+        if sha256 is not None:
+            headers["x-amz-checksum-sha256"] = b64encode(bytes.fromhex(sha256)).decode()
+        return SignedPut(url=f"memory:{key}?expires={seconds}", headers=headers)
 
 
 class MemoryQueue:
@@ -117,6 +166,7 @@ class World:
     def __init__(self, store: MemoryStore | None = None) -> None:
         self.store = MemoryStore() if store is None else store
         self.data, self.results = MemoryObjects(), MemoryObjects()
+        self.sources = MemorySources(self.data)
         self.queue, self.machine, self.journal = MemoryQueue(), MemoryMachine(), RecordingJournal()
         self.enqueues: list[tuple[str, int]] = []
         self.clock = START
@@ -126,6 +176,7 @@ class World:
             store=self.store,
             data=self.data,
             results=self.results,
+            sources=self.sources,
             queue=self.queue,
             machine=self.machine,
             journal=self.journal,

@@ -9,9 +9,11 @@ from datetime import timedelta
 import pytest
 from ulid import ULID
 
+from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.items import (
     Job,
     Stop,
+    Usage,
 )
 from orchestrator.model.progress import Counts, Leaf, Packed, SetName, Tally, pack_leaf, pack_node
 from orchestrator.model.states import JobState, StopReason
@@ -55,6 +57,7 @@ def test_an_absent_job_is_none(store: Store, job_id: str) -> None:
         (JobGuard(states=frozenset({JobState.STOPPING, JobState.FAILED})), False),
         (JobGuard(next_check_at=NOW), True),
         (JobGuard(next_check_at=LATER), False),
+        (JobGuard(unplanned=True), True),
     ],
 )
 def test_a_job_changes_only_where_its_guard_holds(
@@ -66,6 +69,14 @@ def test_a_job_changes_only_where_its_guard_holds(
     found = store.get_job(job_id)
     assert found == make_job(job_id, cursor=5, token="tok", total=8) if holds else make_job(job_id)
     assert changed is None or changed == found
+
+
+def test_of_two_plans_the_first_is_kept(store: Store, job_id: str) -> None:
+    store.put_job(make_job(job_id))
+    guard = JobGuard(gen=1, unplanned=True)
+    assert store.update_job(job_id, guard, total=8, plan_ref="one") is not None
+    assert store.update_job(job_id, guard, total=9, plan_ref="two") is None
+    assert store.get_job(job_id) == make_job(job_id, total=8, plan_ref="one")
 
 
 def test_a_job_and_one_of_its_leaves_are_read_together(store: Store, job_id: str) -> None:
@@ -245,10 +256,13 @@ def test_every_attribute_of_a_job_can_be_changed_and_is_read_back(
         "results_ref": "results/manifest.json",
         "resent_at": NOW,
         "expires_at": LATER + timedelta(days=1),
+        "usage": Usage(attempts=1_000_001, worker_ms=10**12),
+        "events": (Happening(gen=2, what=Happened.RETRIED, at=NOW, by="k", tasks=1),),
     }
-    assert changes.keys() == JobChanges.__annotations__.keys()
+    # What `happened` is appended to the events: test_store_insight.py.
+    assert changes.keys() == JobChanges.__annotations__.keys() - {"happened"}
     changed = store.update_job(job_id, JobGuard(), **changes)
-    assert changed == replace(make_job(job_id), **changes)
+    assert changed == replace(make_job(job_id), **changes)  # type: ignore[misc]
     assert store.get_job(job_id) == changed
 
 

@@ -217,6 +217,7 @@ def test_workers_and_what_they_run(store: Store, job_id: str) -> None:
         jobs=frozenset({job_id}),
         seen_at=NOW,
         expires_at=LATER,
+        alive_since=NOW,
     )
     assert store.put_worker(worker) is None
     assert store.put_worker(replace(worker, jobs=frozenset())) == worker

@@ -79,9 +79,8 @@ _PROGRESS = [
     _service(
         "touched nodes are not pushed again",
         "commit",
-        "        root = put_node_in_root(deps, job, number, node)\n"
-        "    if root is not None:\n        judge_job",
-        "        pass\n    if root is not None:\n        judge_job",
+        "        root = put_node_in_root(deps, job, number, node)\n    if root is not None and",
+        "        pass\n    if root is not None and",
     ),
     _service(
         "the token is sent for another generation",

@@ -12,6 +12,12 @@ _STORE = (
     "not emulator",
 )
 """On the fake and on moto: the copy of the tree has no emulator."""
+_INSIGHT = (
+    "tests/integration/test_store_insight.py",
+    "tests/integration/test_store_fleet.py",
+    "-k",
+    "not emulator",
+)
 _AWS = ("tests/unit/test_aws_clients.py", "tests/unit/store")
 
 
@@ -73,6 +79,27 @@ CONDITIONS = [
         "jobs",
         "            condition &= model.cursor == guard.cursor\n",
         "            pass\n",
+    ),
+    Mutant(
+        "a point of the series is written over by an older one",
+        f"{_CORE}/store/insight.py",
+        "put(row, absent(model) | (model.ended <= ended))",
+        "put(row)",
+        _INSIGHT,
+    ),
+    Mutant(
+        "a worker that speaks again is deleted",
+        f"{_CORE}/store/people.py",
+        "return delete(row, self._worker.expires_at <= now)",
+        "return delete(row, self._worker.expires_at.exists())",
+        _INSIGHT,
+    ),
+    Mutant(
+        "an event replaces those before it",
+        f"{_CORE}/store/jobs.py",
+        "events.set((events | []).append([pack_happening(value)]))",
+        "events.set([pack_happening(value)])",
+        _INSIGHT,
     ),
     Mutant(
         "refused entries of a batch are not sent again",

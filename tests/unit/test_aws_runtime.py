@@ -17,6 +17,7 @@ import pytest
 from orchestrator import runtime
 from orchestrator.model.states import JobState
 from orchestrator.runtime import BadSettings, LambdaJournal, Settings
+from orchestrator.service.ports import Limits
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
@@ -59,6 +60,13 @@ def test_settings_have_defaults_for_what_may_be_absent() -> None:
     assert settings.retention == timedelta(days=90)
     assert settings.message_retention == timedelta(days=12)
     assert (settings.batches, settings.endpoint_url) == ("partiql", None)
+    assert settings.limits == Limits(active_jobs=0, queued_tasks=0, tasks_per_job=1_000_000)
+
+
+def test_limits_of_tenants_are_settings() -> None:
+    given = {"MAX_ACTIVE_JOBS": "3", "MAX_QUEUED_TASKS": "50000", "MAX_TASKS_PER_JOB": "1000"}
+    limits = Settings.read(ENVIRONMENT | given).limits
+    assert limits == Limits(active_jobs=3, queued_tasks=50_000, tasks_per_job=1_000)
 
 
 def test_all_missing_settings_are_named_at_once() -> None:
@@ -76,6 +84,9 @@ def test_all_missing_settings_are_named_at_once() -> None:
         ("RETENTION_DAYS", "ninety"),
         ("MESSAGE_RETENTION_SECONDS", "-1"),
         ("DYNAMODB_BATCHES", "both"),
+        ("MAX_ACTIVE_JOBS", "-1"),
+        ("MAX_QUEUED_TASKS", "many"),
+        ("MAX_TASKS_PER_JOB", "0"),
     ],
 )
 def test_a_setting_out_of_range_is_named_with_its_value(name: str, value: str) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OUTSIDE_THE_DOCUMENT = {"/api/v1/docs", "/api/v1/openapi.json"}
 """Routes that serve the document, and so are not in it."""
-FOLDERS = "docs|events|functions|k8s|layers|local|statemachine|tests|worker"
+FOLDERS = "docs|events|frontend|functions|k8s|layers|local|statemachine|tests|worker"
 
 _LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 _FENCE = re.compile(r"^( *)```[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
@@ -22,7 +22,7 @@ _INLINE = re.compile(r"`([^`\n]+)`")
 _MAKE = re.compile(r"\bmake ([a-z][a-z0-9-]*)")
 _FILE = re.compile(rf"(?:(?:{FOLDERS})/|[A-Za-z][\w-]*\.(?:yaml|toml)$)[\w./-]*")
 _PATH = re.compile(r"(?:\$API|\$API_URL/api/v1|[/ ]api/v1)((?:/[\w.{}$-]+)+)")
-_ROUTE = re.compile(r"(GET|POST|DELETE) (/api/v1/[\w{}/.]+)")
+_ROUTE = re.compile(r"(GET|POST|DELETE) (/api/v1/[\w{}/.-]+)")
 
 every_page = pytest.mark.parametrize(
     "page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix()

@@ -85,7 +85,7 @@ def parsed(**given: Any) -> launch.Options:
 def test_the_variables_of_make_are_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"PORT": "4600", "WORKERS": "3", "HANDLERS": "my module"}.items():
         monkeypatch.setenv(name, value)
-    assert parsed() == launch.Options(4600, 3, "my module")
+    assert parsed() == launch.Options(4600, 3, "my module", site=True)
     assert parsed(workers="1").workers == 1
 
 

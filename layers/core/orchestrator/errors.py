@@ -93,6 +93,12 @@ class NotFound(Problem):
     status, code, title = 404, "not_found", "Not found"
 
 
+class NotAcceptable(Problem):
+    """The answer has one form only, and the request does not ask for it."""
+
+    status, code, title = 406, "not_acceptable", "The answer has another form"
+
+
 class Conflict(Problem):
     """The state of the resource does not allow this."""
 
@@ -131,6 +137,14 @@ class SendFailed(OrchestratorError):
 
 class BadInput(OrchestratorError):
     """The job's inputs cannot be planned; the reason is for the person who submitted them."""
+
+
+class ObjectChanged(OrchestratorError):
+    """An object is no longer the one that was named: overwritten or deleted since."""
+
+
+class ObjectForbidden(OrchestratorError):
+    """S3 does not let this product read an object: its own policy, or the key it is encrypted with."""
 
 
 class LeaseLost(OrchestratorError):

@@ -318,8 +318,9 @@ def how_it_ends(policy: Policy, tally: Tally, total: int, stop: StopReason | Non
     """Return the event that ends a job all of whose tasks have ended.
 
     What an earlier generation's stop ended and no retry chose counts too: such a job has not succeeded.
+    Nor has one without tasks: it was stopped before its plan could tell how many it has.
     """
-    if tally.cancelled + tally.skipped > 0:
+    if tally.cancelled + tally.skipped > 0 or total == 0:
         cancelled = stop is StopReason.CANCEL
         return JobEvent.FINISHED_CANCELLED if cancelled else JobEvent.FINISHED_FAILED
     if policy.tolerated_failures.exceeded(tally.failed, total):

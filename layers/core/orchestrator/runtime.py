@@ -25,7 +25,9 @@ from orchestrator.aws import (
     read_secret,
 )
 from orchestrator.errors import OrchestratorError, Superseded
-from orchestrator.service.ports import Deps
+from orchestrator.model.ids import MAX_TASKS
+from orchestrator.service.ports import Deps, Limits
+from orchestrator.sources_s3 import S3Sources
 from orchestrator.store import DynamoStore
 
 type Event = Mapping[str, Any]
@@ -79,6 +81,7 @@ class Settings:
     retention: timedelta
     message_retention: timedelta
     batches: Literal["partiql", "single"]
+    limits: Limits
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
@@ -98,6 +101,11 @@ class Settings:
                 seconds=_number(environ, "MESSAGE_RETENTION_SECONDS", 12 * 86_400)
             ),
             batches=cast(Literal["partiql", "single"], batches),
+            limits=Limits(
+                active_jobs=_number(environ, "MAX_ACTIVE_JOBS", 0, least=0),
+                queued_tasks=_number(environ, "MAX_QUEUED_TASKS", 0, least=0),
+                tasks_per_job=_number(environ, "MAX_TASKS_PER_JOB", MAX_TASKS),
+            ),
         )
 
 
@@ -114,10 +122,10 @@ _PLAIN = (
 )
 
 
-def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+def _number(environ: Mapping[str, str], name: str, default: int, least: int = 1) -> int:
     text = environ.get(name) or str(default)
-    if not text.isdecimal() or int(text) < 1:
-        raise BadSettings(f"{name} is a whole number above 0, not {text!r}")
+    if not text.isdecimal() or int(text) < least:
+        raise BadSettings(f"{name} is a whole number of at least {least}, not {text!r}")
     return int(text)
 
 
@@ -215,6 +223,7 @@ def deps() -> Deps:
         ),
         data=S3Objects(clients, known.data_bucket),
         results=S3Objects(clients, known.results_bucket),
+        sources=S3Sources(clients, known.data_bucket),
         queue=SqsQueue(clients, known.task_queue_url),
         machine=StepFunctions(clients, known.state_machine_arn),
         journal=journal(),
@@ -226,6 +235,7 @@ def deps() -> Deps:
         cursor_key=functools.cache(lambda: read_secret(clients, known.cursor_secret_arn)),
         retention=known.retention,
         message_retention=known.message_retention,
+        limits=known.limits,
     )
 
 

@@ -71,7 +71,7 @@ BAD_FIELDS: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
     "a long name": ({"name": "n" * 201}, "name", "at most 200", "n" * 79 + "…"),
     "a control character": ({"name": "a\x00b"}, "name", "control characters", "a\x00b"),
     "a handler's syntax": ({"handler": "Bad Name"}, "handler", "pattern", "Bad Name"),
-    "no tasks at all": ({"tasks": {}}, "tasks", "exactly one of items and count", "{}"),
+    "no tasks at all": ({"tasks": {}}, "tasks", "exactly one of items, count, manifest", "{}"),
     "two sources": ({"tasks": {"items": [1], "count": 1}}, "tasks", "exactly one", '{"items"'),
     "empty items": ({"tasks": {"items": []}}, "tasks.items", "at least 1", "[]"),
     "count 0": ({"tasks": {"count": 0}}, "tasks.count", "greater than or equal to 1", "0"),

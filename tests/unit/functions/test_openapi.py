@@ -81,5 +81,5 @@ def test_each_route_says_how_it_is_signed(made: dict[str, Any]) -> None:
         for operation in operations.values():
             used = {name for entry in operation["security"] for name in entry}
             assert used <= set(schemes)
-            signed = "/keys" in path or "/workers" in path or path.endswith(("claim", "complete"))
+            signed = "/keys" in path or path.endswith(("claim", "complete", "heartbeat"))
             assert ("SigV4" in used) is signed, path

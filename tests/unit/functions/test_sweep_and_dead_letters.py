@@ -33,7 +33,7 @@ def test_the_schedule_sweeps_and_counts_itself(
     world.machine.executions.clear()
     world.wait(61)
     context.remaining_ms = 60_000
-    assert sweep(load("sweep/schedule"), context) == {"jobs": 1, "outbox": 0}
+    assert sweep(load("sweep/schedule"), context) == {"jobs": 1, "outbox": 0, "workers": 0}
     assert world.machine.status(job_id, 1, 1) == "RUNNING"
     assert world.journal.counts["SweepFinished"] == 1
 
@@ -43,7 +43,7 @@ def test_the_sweep_begins_nothing_in_its_last_twenty_seconds(
 ) -> None:
     world.wait(61)
     context.remaining_ms = 20_000
-    assert sweep(load("sweep/schedule"), context) == {"jobs": 0, "outbox": 0}
+    assert sweep(load("sweep/schedule"), context) == {"jobs": 0, "outbox": 0, "workers": 0}
 
 
 def test_an_aborted_execution_is_replaced_by_the_next(

@@ -12,7 +12,8 @@ from orchestrator.model.items import Role
 from orchestrator.model.states import JobState, Outcome, TaskState
 from orchestrator.service.access import Caller
 from orchestrator.service.control import cancel_job
-from orchestrator.service.read import job_results, list_jobs, list_tasks, read_job, read_task
+from orchestrator.service.job_list import JobFilter, list_jobs
+from orchestrator.service.read import job_results, list_tasks, read_job, read_task
 from orchestrator.service.views import CountsOut, TaskPage
 from tests.fakes.cluster import ALICE, Cluster
 
@@ -175,7 +176,7 @@ def test_a_job_of_another_tenant_is_not_found() -> None:
         read_job(cluster.world.deps, mallory, cluster.job_id)
     with pytest.raises(NotFound):
         read_task(cluster.world.deps, mallory, f"{cluster.job_id}-0")
-    page = list_jobs(cluster.world.deps, mallory, state=None, limit=10, cursor=None)
+    page = list_jobs(cluster.world.deps, mallory, JobFilter(), limit=10, cursor=None)
     assert page.jobs == []
 
 
@@ -192,7 +193,7 @@ def test_jobs_are_listed_newest_first_page_by_page() -> None:
     seen: list[str] = []
     cursor = None
     while True:
-        page = list_jobs(cluster.world.deps, ALICE, state=None, limit=3, cursor=cursor)
+        page = list_jobs(cluster.world.deps, ALICE, JobFilter(), limit=3, cursor=cursor)
         seen += [job.job_id for job in page.jobs]
         cursor = page.next_cursor
         if cursor is None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from orchestrator.model.happenings import Happening
 from orchestrator.model.progress import Counts
 from orchestrator.model.states import JobState, Outcome, StopReason, TaskState
 from orchestrator.model.wire import RunningTask, TaskError
@@ -23,6 +24,17 @@ class Stop:
     reason: StopReason
     by: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a job's tasks used, summed up from its rows: attempts that ended, and their time on workers.
+
+    A row keeps its last six attempts, so of a task that was tried more often these are counted.
+    """
+
+    attempts: int
+    worker_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +71,16 @@ class Job:
     checks: int = 0
     results_ref: str | None = None
     resent_at: datetime | None = None
+    events: tuple[Happening, ...] = ()
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:
-    """How one attempt ended: the row's `last`, and an entry of its history."""
+    """How one attempt ended: the row's `last`, and an entry of its history.
+
+    `log_ref` is a key in the results bucket.
+    """
 
     attempt: int
     run_id: str
@@ -73,6 +90,7 @@ class AttemptEnd:
     started_at: datetime
     duration_ms: int
     error: TaskError | None = None
+    log_ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +220,10 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """W#: a worker as its last heartbeat told. `jobs` are those it ran tasks of."""
+    """W#: a worker as its last heartbeat told. `jobs` are those it ran tasks of, `running` how many tasks.
+
+    `alive_since` is its first heartbeat: the store keeps the one that stands.
+    """
 
     worker_id: str
     version: str
@@ -213,6 +234,8 @@ class Worker:
     jobs: frozenset[str]
     seen_at: datetime
     expires_at: datetime
+    running: int = 0
+    alive_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,10 +146,14 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """Packed leaves by slot (leaf modulo 64). Absent: all pending."""
+    """Packed leaves by slot (leaf modulo 64). Absent: all pending.
+
+    `calls`: reports of workers that changed it, a sum for the receipt; a lost answer may count twice.
+    """
 
     ver: int = 0
     leaves: Mapping[int, int] = field(default_factory=dict)
+    calls: int = 0
 
     def packed(self) -> Packed:
         """Return the version and the counts that the root keeps of this node."""
@@ -158,10 +162,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """Packed nodes, and how many tasks the workers said to be running at `running_as_of`."""
+    """Packed nodes, and how many tasks the workers said to be running at `running_as_of`.
+
+    `pushes` counts the writes of nodes, for the receipt.
+    """
 
     nodes: Mapping[int, int] = field(default_factory=dict)
     pushed_at: datetime | None = None
+    pushes: int = 0
     running_first: int = 0
     running_retry: int = 0
     running_as_of: datetime | None = None

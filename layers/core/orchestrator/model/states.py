@@ -111,6 +111,7 @@ JOB_TRANSITIONS: dict[JobState, dict[JobEvent, JobState]] = {
         _E.FINISHED_FAILED: _J.FAILED,
     },
     _J.STOPPING: {
+        _E.BAD_INPUT: _J.FAILED,
         _E.FINISHED_SUCCEEDED: _J.SUCCEEDED,
         _E.FINISHED_FAILED: _J.FAILED,
         _E.FINISHED_CANCELLED: _J.CANCELLED,

@@ -144,7 +144,8 @@ class SingleReport(Wire):
     """One run of a task: body of POST /api/v1/tasks/{task_id}/complete.
 
     `result` is at most 700 bytes of JSON; a larger one is put to the results bucket first and named by
-    `result_ref`, a key under tasks/{job}/{gen}/{index}/{run_id}. Times are in milliseconds;
+    `result_ref`, a key that begins with tasks/{job}/{gen}/{index}/{run_id}. `log_ref`, where the run left a log
+    there, is such a key too. Times are in milliseconds;
     `started_ago_ms` counts back from the sending, so that no worker's clock is trusted.
     """
 
@@ -154,6 +155,7 @@ class SingleReport(Wire):
     outcome: Annotated[Outcome, Field(strict=False)]
     result: JsonValue = None
     result_ref: Annotated[str, StringConstraints(max_length=300)] | None = None
+    log_ref: Annotated[str, StringConstraints(max_length=300)] | None = None
     error: TaskError | None = None
     started_ago_ms: Annotated[int, Field(ge=0)] = 0
     duration_ms: Annotated[int, Field(ge=0)] = 0

@@ -33,6 +33,8 @@ def heartbeat(deps: Deps, worker_id: str, body: HeartbeatIn) -> HeartbeatOut:
             jobs=frozenset(by_job),
             seen_at=now,
             expires_at=now + WORKER_FRESH,
+            running=len(body.running),
+            alive_since=now,
         )
     )
     for job_id, tasks in by_job.items():

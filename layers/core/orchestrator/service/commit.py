@@ -9,9 +9,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.ids import NODE_SIZE, leaf_of, node_of_leaf, offset_of
 from orchestrator.model.items import Job, Stop
-from orchestrator.model.progress import Leaf, Node, Root, SetName, pack_leaf, pack_node
+from orchestrator.model.progress import (
+    Counts,
+    Leaf,
+    Node,
+    Root,
+    SetName,
+    counts_of,
+    pack_leaf,
+    pack_node,
+)
+from orchestrator.model.series import Point, bucket_of
 from orchestrator.model.states import JobEvent, JobState, StopReason, state_after, states_before
 from orchestrator.policy import Policy, wants_refill, window_tasks
 from orchestrator.service.ports import Deps, JobGuard
@@ -25,9 +36,10 @@ def expiry(deps: Deps) -> datetime:
     return deps.now() + deps.retention
 
 
-def put_leaf_in_node(deps: Deps, job: Job, leaf_number: int, leaf: Leaf) -> Node:
+def put_leaf_in_node(deps: Deps, job: Job, leaf_number: int, leaf: Leaf, calls: int = 0) -> Node:
     """Push a leaf's counts into its node (step 5)."""
-    return deps.store.push_leaf(job.job_id, leaf_number, pack_leaf(leaf.packed()), expiry(deps))
+    packed = pack_leaf(leaf.packed())
+    return deps.store.push_leaf(job.job_id, leaf_number, packed, expiry(deps), calls)
 
 
 def put_node_in_root(deps: Deps, job: Job, number: int, node: Node) -> Root:
@@ -46,7 +58,8 @@ def commit_outcomes(deps: Deps, job: Job, outcomes: Mapping[int, SetName]) -> fr
         if leaf is None:
             closed.update(index for index in outcomes if leaf_of(index) == number)
         else:
-            nodes[node_of_leaf(number)] = put_leaf_in_node(deps, job, number, leaf)
+            calls = 0 if nodes else 1  # Of several nodes, the first counts the worker's request.
+            nodes[node_of_leaf(number)] = put_leaf_in_node(deps, job, number, leaf, calls)
     if nodes:
         push_nodes(deps, job, nodes)
     return frozenset(closed)
@@ -62,7 +75,7 @@ def _by_leaf(outcomes: Mapping[int, SetName]) -> dict[int, dict[SetName, frozens
 
 def push_nodes(deps: Deps, job: Job, nodes: Mapping[int, Node]) -> None:
     """Push nodes into ROOT, not more often than needed, then see whether the job is to move on."""
-    root = deps.store.get_root(job.job_id)
+    root = before = deps.store.get_root(job.job_id)
     pushed = False
     for number, node in nodes.items():
         if not _may_wait(job, root, number, node, deps.now()):
@@ -70,6 +83,31 @@ def push_nodes(deps: Deps, job: Job, nodes: Mapping[int, Node]) -> None:
             pushed = True
     if pushed:
         judge_job(deps, job, root)
+        note_progress(deps, job, before, root)
+
+
+def note_progress(deps: Deps, job: Job, before: Root, root: Root) -> None:
+    """File ROOT's counts as a point of the series, where the push before was in another bucket.
+
+    So a job of any rate writes a point each 5 s at most, ever fewer as it grows old.
+    """
+    if job.started_at is None:
+        return
+    now = deps.now()
+    bucket = bucket_of((now - job.started_at).total_seconds())
+    last = before.pushed_at
+    if (
+        last is None
+        or last < job.started_at
+        or bucket_of((last - job.started_at).total_seconds()) < bucket
+    ):
+        put_point(deps, job, bucket, now, counts_of(job.total or 0, root, now))
+
+
+def put_point(deps: Deps, job: Job, bucket: int, at: datetime, counts: Counts) -> None:
+    """File counts as a point of the job's series."""
+    point = Point(gen=job.gen, bucket=bucket, at=at, counts=counts)
+    deps.store.put_point(job.job_id, point, expiry(deps))
 
 
 def _may_wait(job: Job, root: Root, number: int, node: Node, now: datetime) -> bool:
@@ -165,6 +203,14 @@ def stop_job(deps: Deps, job_id: str, gen: int, reason: StopReason, by: str) -> 
         state=state_after(JobEvent.STOPPED),
         state_reason=reason,
         stop=Stop(reason=reason, by=by, at=deps.now()),
+        happened=Happening(
+            gen=gen,
+            what=Happened.STOPPED,
+            at=deps.now(),
+            state=JobState.STOPPING,
+            by=by,
+            detail=reason,
+        ),
         next_check_at=deps.now(),
         checks=0,
         expires_at=expiry(deps),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from orchestrator.errors import Conflict, cut
+from orchestrator.model.happenings import Happened, Happening, kept_at_retry
 from orchestrator.model.items import Job, Role
 from orchestrator.model.progress import Root
 from orchestrator.model.states import (
@@ -18,6 +19,7 @@ from orchestrator.policy import Policy
 from orchestrator.service.access import Caller, own_job, require
 from orchestrator.service.choose import choose_tasks
 from orchestrator.service.commit import expiry, stop_job
+from orchestrator.service.limits import check_limits
 from orchestrator.service.ports import Deps, JobGuard
 from orchestrator.service.selection import put_selection
 from orchestrator.service.submit import FIRST_CHECK, reserve_key
@@ -48,7 +50,8 @@ def retry_job(
 ) -> JobOut:
     """Reopen a final job for tasks that did not succeed: all, the FAILED, those listed, or by error type.
 
-    Raises Forbidden, NotFound, Conflict (not final, nothing to retry), IdempotencyConflict, InvalidField.
+    Raises Forbidden, NotFound, Conflict (not final, nothing to retry), IdempotencyConflict, InvalidField,
+    QuotaExceeded.
     """
     require(caller, Role.SUBMITTER)
     job, root = own_job(deps, caller, job_id)
@@ -59,10 +62,8 @@ def retry_job(
             return _retried_before(deps, job, root)
     if not job.state.final:
         raise Conflict(f"the job is {job.state}", action="Retry it when it has ended.")
-    chosen = choose_tasks(deps, job, root, body)
-    if not chosen:
-        raise _nothing_to_retry(body)
-    reopened = _reopen(deps, job, chosen)
+    chosen = _choose(deps, job, root, body)
+    reopened = _reopen(deps, job, chosen, caller.key_id)
     if reopened is None and idempotency_key is not None:
         return _retried_before(deps, *own_job(deps, caller, job_id))
     if reopened is None:
@@ -77,6 +78,15 @@ def retry_job(
     )
     deps.machine.start(job_id, reopened.gen, reopened.exec)
     return job_view(reopened, root, deps.now())
+
+
+def _choose(deps: Deps, job: Job, root: Root, body: RetryJobIn) -> list[int]:
+    """Return the tasks to retry. Raises Conflict where there are none, and what limits do."""
+    chosen = choose_tasks(deps, job, root, body)
+    if not chosen:
+        raise _nothing_to_retry(body)
+    check_limits(deps, job.tenant, len(chosen))
+    return chosen
 
 
 def _retried_before(deps: Deps, job: Job, root: Root) -> JobOut:
@@ -98,11 +108,19 @@ def _nothing_to_retry(body: RetryJobIn) -> Conflict:
     return Conflict("no task is to be retried", action="Only tasks that did not succeed can be.")
 
 
-def _reopen(deps: Deps, job: Job, chosen: list[int]) -> Job | None:
+def _reopen(deps: Deps, job: Job, chosen: list[int], by: str) -> Job | None:
     """Write the selection, then move the job to its next generation by one write."""
     gen, now = job.gen + 1, deps.now()
     reopen_ref = f"jobs/{job.job_id}/reopen/{gen}-{deps.new_id()}"
     put_selection(deps, reopen_ref, chosen)
+    retried = Happening(
+        gen=gen,
+        what=Happened.RETRIED,
+        at=now,
+        state=state_after(JobEvent.RETRIED),
+        by=by,
+        tasks=len(chosen),
+    )
     return deps.store.update_job(
         job.job_id,
         JobGuard(gen=job.gen, states=FINAL_JOB_STATES),
@@ -121,6 +139,7 @@ def _reopen(deps: Deps, job: Job, chosen: list[int]) -> Job | None:
         deadline_at=_deadline(job, now),
         next_check_at=now + FIRST_CHECK,
         checks=0,
+        events=(*kept_at_retry(job.events), retried),
         expires_at=expiry(deps),
     )
 

@@ -7,6 +7,7 @@ import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from collections.abc import Sequence
 
 from orchestrator.errors import InvalidCursor
 
@@ -17,13 +18,13 @@ def _mac(key: bytes, payload: bytes) -> bytes:
     return hmac.new(key, payload, hashlib.sha256).digest()[:_MAC_BYTES]
 
 
-def encode_cursor(key: bytes, belongs_to: list[str | None], position: str | int) -> str:
+def encode_cursor(key: bytes, belongs_to: Sequence[str | None], position: str | int) -> str:
     """Return the cursor for `position` in the list that `belongs_to` names."""
-    payload = json.dumps([belongs_to, position], separators=(",", ":")).encode()
+    payload = json.dumps([list(belongs_to), position], separators=(",", ":")).encode()
     return urlsafe_b64encode(_mac(key, payload) + payload).decode().rstrip("=")
 
 
-def decode_cursor(key: bytes, belongs_to: list[str | None], cursor: str) -> str | int:
+def decode_cursor(key: bytes, belongs_to: Sequence[str | None], cursor: str) -> str | int:
     """Return the position. Raises InvalidCursor where the cursor is not one of this list's."""
     refusal = InvalidCursor(
         "the cursor was changed, cut, or comes from another list or filter",
@@ -37,6 +38,6 @@ def decode_cursor(key: bytes, belongs_to: list[str | None], cursor: str) -> str 
     if not hmac.compare_digest(mac, _mac(key, payload)):
         raise refusal
     owner, position = json.loads(payload)
-    if owner != belongs_to or not isinstance(position, (str, int)):
+    if owner != list(belongs_to) or not isinstance(position, (str, int)):
         raise refusal
     return position

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator.errors import NotComplete
+from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.ids import (
     NODE_SIZE,
     leaf_of,
@@ -17,8 +18,9 @@ from orchestrator.model.ids import (
     nodes_of,
     offset_of,
 )
-from orchestrator.model.items import Job, TaskRow
+from orchestrator.model.items import Job, TaskRow, Usage
 from orchestrator.model.progress import Counts, Leaf, Node, SetName, counts_of
+from orchestrator.model.series import bucket_of
 from orchestrator.model.states import (
     ACTIVE_JOB_STATES,
     JobEvent,
@@ -28,7 +30,13 @@ from orchestrator.model.states import (
     state_after,
 )
 from orchestrator.policy import Policy, how_it_ends
-from orchestrator.service.commit import expiry, put_leaf_in_node, put_node_in_root, stop_job
+from orchestrator.service.commit import (
+    expiry,
+    put_leaf_in_node,
+    put_node_in_root,
+    put_point,
+    stop_job,
+)
 from orchestrator.service.plan import current_job
 from orchestrator.service.ports import Deps, JobGuard
 from orchestrator.service.results import write_node_results
@@ -47,6 +55,8 @@ class PartEntry(BaseModel):
     lines: int
     bytes: int
     sha256: str
+    attempts: int = 0
+    worker_ms: int = 0
 
 
 class Manifest(BaseModel):
@@ -101,11 +111,17 @@ def finish_node(deps: Deps, job_id: str, gen: int, node: int) -> dict[str, Any]:
         index: leaves[leaf_of(index)].state(offset_of(index))
         for index in range(node * NODE_SIZE, min((node + 1) * NODE_SIZE, total))
     }
-    part = write_node_results(deps, job, node, states, rows)
+    part = write_node_results(deps, job, node, states, rows) | used_by(rows.values())
     deps.journal.event(
         "node.finished", job_id=job_id, tenant=job.tenant, gen=gen, node=node, lines=part["lines"]
     )
     return part
+
+
+def used_by(rows: Iterable[TaskRow]) -> dict[str, int]:
+    """Sum up the attempts that rows tell of, and their time."""
+    ends = [end for row in rows for end in (*row.history, row.last) if end is not None]
+    return {"attempts": len(ends), "worker_ms": sum(end.duration_ms for end in ends)}
 
 
 def _close_leaf(
@@ -179,7 +195,7 @@ def finish_last(
     )
     manifest = _manifest(job, counts, entries)
     deps.results.put(ref, manifest.model_dump_json().encode(), "application/json")
-    final = _set_final(deps, job, event, counts, ref)
+    final = _set_final(deps, job, event, counts, manifest, ref)
     return {"state": final}
 
 
@@ -194,17 +210,11 @@ def _manifest(job: Job, counts: Counts, entries: list[PartEntry]) -> Manifest:
     )
 
 
-def _set_final(deps: Deps, job: Job, event: JobEvent, counts: Counts, ref: str) -> JobState:
+def _set_final(
+    deps: Deps, job: Job, event: JobEvent, counts: Counts, manifest: Manifest, ref: str
+) -> JobState:
     """Move the job to its last state, once."""
-    now, state = deps.now(), state_after(event)
-    reason = job.state_reason
-    if reason is None and event is JobEvent.FINISHED_FAILED:
-        left = counts.cancelled + counts.skipped
-        reason = (
-            f"{left} of {job.total} tasks were stopped earlier and not retried"
-            if left
-            else f"{counts.failed} of {job.total} tasks failed, more than are tolerated"
-        )
+    now, state, reason = deps.now(), state_after(event), _reason(job, event, counts)
     done = deps.store.update_job(
         job.job_id,
         JobGuard(gen=job.gen, states=ACTIVE_JOB_STATES),
@@ -214,19 +224,47 @@ def _set_final(deps: Deps, job: Job, event: JobEvent, counts: Counts, ref: str) 
         finished_at=now,
         token=None,
         results_ref=ref,
+        usage=Usage(
+            attempts=sum(part.attempts for part in manifest.parts),
+            worker_ms=sum(part.worker_ms for part in manifest.parts),
+        ),
+        happened=Happening(
+            gen=job.gen,
+            what=Happened.FINISHED,
+            at=now,
+            state=state,
+            detail=reason,
+            tasks=counts.failed,
+        ),
         expires_at=expiry(deps),
     )
     if done is not None:
-        seconds = (now - job.created_at).total_seconds()
-        deps.journal.event(
-            "job.finished",
-            job_id=job.job_id,
-            tenant=job.tenant,
-            gen=job.gen,
-            state=state,
-            reason=reason,
-            seconds=seconds,
-            request_id=job.request_id,
-        )
-        deps.journal.count(f"Jobs{state.title()}")
+        _tell_end(deps, done, now, counts)
     return state
+
+
+def _reason(job: Job, event: JobEvent, counts: Counts) -> str | None:
+    if job.state_reason is not None or event is not JobEvent.FINISHED_FAILED:
+        return job.state_reason
+    left = counts.cancelled + counts.skipped
+    if left:
+        return f"{left} of {job.total} tasks were stopped earlier and not retried"
+    return f"{counts.failed} of {job.total} tasks failed, more than are tolerated"
+
+
+def _tell_end(deps: Deps, job: Job, now: datetime, counts: Counts) -> None:
+    """Write the series' last point, a line and a metric."""
+    if job.started_at is not None:
+        elapsed = (now - job.started_at).total_seconds()
+        put_point(deps, job, bucket_of(elapsed) + 1, now, counts)
+    deps.journal.event(
+        "job.finished",
+        job_id=job.job_id,
+        tenant=job.tenant,
+        gen=job.gen,
+        state=job.state,
+        reason=job.state_reason,
+        seconds=(now - job.created_at).total_seconds(),
+        request_id=job.request_id,
+    )
+    deps.journal.count(f"Jobs{job.state.title()}")

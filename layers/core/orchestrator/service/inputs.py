@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -31,14 +32,26 @@ def spec_key(job_id: str) -> str:
     return f"jobs/{job_id}/spec.json"
 
 
-def plan_key(job_id: str) -> str:
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]
+
+
+def manifest_key(job_id: str) -> str:
+    """Return the data bucket's key of what the submit found of a manifest."""
+    return f"jobs/{job_id}/manifest.json"
+
+
+def plan_key(job_id: str, body: bytes) -> str:
     """Return the data bucket's key of a plan."""
-    return f"jobs/{job_id}/plan.json"
+    return f"jobs/{job_id}/plan-{_digest(body)}.json"
 
 
 def put_part(deps: Deps, job_id: str, number: int, part: InputsPart) -> Part:
-    """Write a part of the inputs and its line offsets."""
-    key = f"jobs/{job_id}/inputs/{number:05d}.jsonl"
+    """Write a part of the inputs and its line offsets.
+
+    Its name tells its content: of two that plan a job at once none writes over what the other's plan names.
+    """
+    key = f"jobs/{job_id}/inputs/{number:05d}-{_digest(part.body)}.jsonl"
     offsets = b"".join(map(_OFFSET.pack, part.offsets))
     deps.data.put(f"{key}.idx", offsets, "application/octet-stream")
     deps.data.put(key, part.body, "application/x-ndjson")
@@ -101,9 +114,17 @@ def _runs(indexes: Sequence[int]) -> Iterable[tuple[int, int]]:
     yield first, last
 
 
+def render_inputs(plan: Plan, indexes: Iterable[int]) -> dict[int, JsonValue]:
+    """Return the inputs of those tasks that are combinations of a matrix: they need no reading."""
+    if plan.matrix is None:
+        return {}
+    matrix = plan.matrix.matrix()
+    return {index: matrix.render(index) for index in indexes if index < matrix.total}
+
+
 def read_inputs(deps: Deps, plan: Plan, indexes: Sequence[int]) -> dict[int, JsonValue]:
     """Read the inputs of ascending `indexes`; tasks without inputs have none in the answer."""
-    wanted, found = set(indexes), dict[int, JsonValue]()
+    wanted, found = set(indexes), render_inputs(plan, indexes)
     for part in plan.parts:
         inside = [index for index in indexes if part.start <= index < part.stop]
         for first, last in _runs(inside) if inside else ():

@@ -11,7 +11,7 @@ from orchestrator.model.ids import leaf_of
 from orchestrator.model.items import Job
 from orchestrator.model.wire import INLINE_INPUTS_MAX_BYTES, InputsRef, TaskMessage
 from orchestrator.policy import Policy
-from orchestrator.service.inputs import load_plan, read_inputs
+from orchestrator.service.inputs import load_plan, read_inputs, render_inputs
 from orchestrator.service.ports import Deps, Outgoing
 from orchestrator.spec import Plan, encode_json
 
@@ -33,13 +33,14 @@ def group_tasks(
 
 
 def _message(
-    job: Job, plan: Plan, indexes: list[int], attempt: int, inputs: Mapping[int, JsonValue] | None
+    job: Job, plan: Plan, indexes: list[int], attempt: int, inputs: Mapping[int, JsonValue]
 ) -> TaskMessage:
     part = plan.part_of(indexes[0])
     inline: list[JsonValue] | None = None
-    if part is not None and inputs is not None:
+    if indexes[0] in inputs:
         inline = [inputs[index] for index in indexes]
-        if len(encode_json(inline)) > INLINE_INPUTS_MAX_BYTES:
+        # Combinations of a matrix are bounded so that 25 of them stay below this.
+        if part is not None and len(encode_json(inline)) > INLINE_INPUTS_MAX_BYTES:
             inline = None
     contiguous = indexes[-1] - indexes[0] == len(indexes) - 1
     return TaskMessage(
@@ -69,7 +70,7 @@ def _outgoing(message: TaskMessage, delay_seconds: int) -> Outgoing:
 def send_tasks(deps: Deps, job: Job, attempts: Mapping[int, int], per_message: int) -> None:
     """Send tasks for the first time, inputs inside where they are small. Raises SendFailed."""
     plan = load_plan(deps, job)
-    inputs = read_inputs(deps, plan, sorted(attempts)) if plan.parts else {}
+    inputs = read_inputs(deps, plan, sorted(attempts))
     deps.queue.send(
         [
             _outgoing(_message(job, plan, indexes, attempt, inputs), 0)
@@ -91,13 +92,15 @@ class Again:
 def send_again(deps: Deps, job: Job, messages: Iterable[Again]) -> None:
     """Send tasks that were sent before, inputs by reference. Raises SendFailed.
 
-    Such tasks are few: a reference saves the control plane from reading their inputs once more.
+    Such tasks are few: a reference saves the control plane from reading their inputs once more. Those that are
+    combinations of a matrix are rendered.
     """
-    plan = load_plan(deps, job)
+    plan, messages = load_plan(deps, job), list(messages)
+    rendered = render_inputs(plan, {index for again in messages for index in again.indexes})
     deps.queue.send(
         [
             _outgoing(
-                _message(job, plan, list(again.indexes), again.attempt, None).model_copy(
+                _message(job, plan, list(again.indexes), again.attempt, rendered).model_copy(
                     update={"interruptions": again.interruptions}
                 ),
                 again.delay_seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.errors import Superseded
+from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.items import Job
 from orchestrator.model.states import JobEvent, JobState, state_after
 from orchestrator.service.commit import expiry, send_token
@@ -35,7 +36,10 @@ def _keep_token(deps: Deps, job_id: str, gen: int, exec: int, token: str) -> Job
         changes = JobChanges(token=token, expires_at=expiry(deps))
         if job.state is JobState.ENQUEUING:
             changes["state"] = state_after(JobEvent.ENQUEUED)
-            changes["started_at"] = deps.now()
+            changes["started_at"] = now = deps.now()
+            changes["happened"] = Happening(
+                gen=gen, what=Happened.STARTED, at=now, state=changes["state"]
+            )
         guard = JobGuard(gen=gen, exec=exec, states=frozenset({job.state}))
         kept = deps.store.update_job(job_id, guard, **changes)
         if kept is not None:

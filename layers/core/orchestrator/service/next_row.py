@@ -72,4 +72,5 @@ def _attempt_end(report: Report, worker_id: str, now: datetime) -> AttemptEnd:
         started_at=now - timedelta(milliseconds=report.started_ago_ms),
         duration_ms=report.duration_ms,
         error=report.error,
+        log_ref=report.log_ref,
     )

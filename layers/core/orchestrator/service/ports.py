@@ -12,19 +12,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypedDict, Unpack
 
+from orchestrator.model.happenings import Happening
+from orchestrator.model.ids import MAX_TASKS
 from orchestrator.model.items import (
     ApiKey,
     Idem,
     Job,
     Outbox,
-    Running,
     Stop,
     TaskRow,
     TaskWrite,
-    Worker,
+    Usage,
 )
 from orchestrator.model.progress import Counts, Leaf, Node, Root, SetName
 from orchestrator.model.states import JobState
+from orchestrator.service.fleet_port import FleetStore
+from orchestrator.service.insight_port import InsightStore
+from orchestrator.service.sources import Sources
 
 
 class JobChanges(TypedDict, total=False):
@@ -50,6 +54,10 @@ class JobChanges(TypedDict, total=False):
     results_ref: str
     resent_at: datetime
     expires_at: datetime
+    usage: Usage
+    events: tuple[Happening, ...]
+    happened: Happening
+    """Appended to `events`, which must not be set by the same write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +69,8 @@ class JobGuard:
     cursor: int | None = None
     states: frozenset[JobState] | None = None
     next_check_at: datetime | None = None
+    unplanned: bool = False
+    """No plan_ref yet: of several plans that were made of one job, the first one written is its plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,7 @@ class Refused:
     row: TaskRow | None
 
 
-class Store(Protocol):
+class Store(FleetStore, InsightStore, Protocol):
     """Jobs, tasks, progress, outbox, workers and keys, with DynamoDB's semantics."""
 
     # JOB and ROOT
@@ -115,7 +125,7 @@ class Store(Protocol):
     def push_node(
         self, job_id: str, node: int, packed: int, now: datetime, expires_at: datetime
     ) -> Root:
-        """Set nNN where absent or smaller, and pushed_at; return ROOT as it then stands, either way."""
+        """Set nNN where absent or smaller, pushed_at, ADD pushes 1; return ROOT as it then stands."""
         ...
 
     def set_running(
@@ -179,8 +189,10 @@ class Store(Protocol):
         """Read the nodes that exist."""
         ...
 
-    def push_leaf(self, job_id: str, leaf: int, packed: int, expires_at: datetime) -> Node:
-        """Set the leaf's slot where absent or smaller, ADD ver 1; return NODE as it then stands."""
+    def push_leaf(
+        self, job_id: str, leaf: int, packed: int, expires_at: datetime, calls: int = 0
+    ) -> Node:
+        """Set the leaf's slot where absent or smaller, ADD ver 1 and `calls`; return NODE as it then stands."""
         ...
 
     # TASK
@@ -241,7 +253,7 @@ class Store(Protocol):
         """Create, or return the one that is there."""
         ...
 
-    # keys and workers
+    # keys
     def put_key(self, key: ApiKey) -> None:
         """Write a key."""
         ...
@@ -256,22 +268,6 @@ class Store(Protocol):
 
     def delete_key(self, key_id: str) -> bool:
         """Delete; False where there was none."""
-        ...
-
-    def put_worker(self, worker: Worker) -> Worker | None:
-        """Write, and return what stood there before."""
-        ...
-
-    def put_running(self, running: Running) -> None:
-        """Write R#job of one worker."""
-        ...
-
-    def delete_running(self, job_id: str, worker_id: str) -> None:
-        """Delete R#job of one worker."""
-        ...
-
-    def list_running(self, job_id: str, now: datetime) -> list[Running]:
-        """List who runs what of a job, by one query; expired ones are left out."""
         ...
 
 
@@ -349,12 +345,22 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What each tenant may have; 0 is no limit of its own."""
+
+    active_jobs: int = 0
+    queued_tasks: int = 0
+    tasks_per_job: int = MAX_TASKS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
     """All that a use case may reach."""
 
     store: Store
     data: Objects
     results: Objects
+    sources: Sources
     queue: Queue
     machine: Machine
     journal: Journal
@@ -371,5 +377,6 @@ class Deps:
     """The key that signs list cursors."""
     retention: timedelta
     message_retention: timedelta = timedelta(days=12)
+    limits: Limits = field(default_factory=Limits)
     cache: dict[str, object] = field(default_factory=dict)
     """What never changes once written (plans, parameters), by key, for the life of the process."""

@@ -1,4 +1,4 @@
-"""Reads: jobs, tasks and results. Each costs O(1) or O(page), at any size of job."""
+"""Reads: a job, tasks and results. Each costs O(1) or O(page), at any size of job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.errors import Conflict, InvalidCursor, NotFound
 from orchestrator.model.ids import leaf_of, parse_task_id
 from orchestrator.model.items import Job, TaskRow
 from orchestrator.model.progress import Leaf, Root
-from orchestrator.model.states import JobState, TaskState
+from orchestrator.model.states import TaskState
 from orchestrator.model.wire import RunningTask
 from orchestrator.service.access import Caller, own_job, own_job_and_leaf
 from orchestrator.service.cursor import decode_cursor, encode_cursor
@@ -21,11 +21,11 @@ from orchestrator.service.inputs import load_plan, read_inputs
 from orchestrator.service.ports import Deps
 from orchestrator.service.views import (
     JobOut,
-    JobPage,
     ResultsOut,
     ResultsPart,
     TaskData,
     TaskOut,
+    attempts_of_row,
     counts_view,
     job_view,
     task_state,
@@ -44,24 +44,6 @@ def read_job(deps: Deps, caller: Caller, job_id: str) -> JobOut:
     """Return a job. Raises NotFound."""
     job, root = own_job(deps, caller, job_id)
     return job_view(job, root, deps.now())
-
-
-def list_jobs(
-    deps: Deps, caller: Caller, *, state: JobState | None, limit: int, cursor: str | None
-) -> JobPage:
-    """List the tenant's jobs, newest first. Raises InvalidCursor."""
-    owner = ["jobs", caller.tenant, state]
-    before = decode_cursor(deps.cursor_key(), owner, cursor) if cursor is not None else None
-    if isinstance(before, int):
-        raise InvalidCursor("the cursor comes from another list")
-    ids = deps.store.list_job_ids(caller.tenant, state, limit + 1, before)
-    page = deps.store.get_jobs_and_roots(ids[:limit])
-    more = len(ids) > limit
-    now = deps.now()
-    return JobPage(
-        jobs=[job_view(job, root, now) for job, root in page],
-        next_cursor=encode_cursor(deps.cursor_key(), owner, ids[limit - 1]) if more else None,
-    )
 
 
 def list_tasks(
@@ -129,12 +111,17 @@ def _views(
 def _data(
     deps: Deps, index: int, leaf: Leaf | None, row: TaskRow | None, value: JsonValue
 ) -> TaskData:
-    """Return input and result of a task; a large result is linked."""
+    """Return input, result and logs of a task; a large result and the logs are linked."""
+    logs = {
+        end.attempt: deps.results.link(end.log_ref, LINK_SECONDS)
+        for end in attempts_of_row(row)
+        if end.log_ref is not None
+    }
     if row is None or task_state(index, leaf, None) is not TaskState.SUCCEEDED:
-        return TaskData(value)
+        return TaskData(value, log_urls=logs)
     result = json.loads(row.result) if row.result is not None else None
     url = deps.results.link(row.result_ref, LINK_SECONDS) if row.result_ref else None
-    return TaskData(value, result, url)
+    return TaskData(value, result, url, logs)
 
 
 def _fit(views: Sequence[TaskOut]) -> list[str]:
@@ -176,6 +163,11 @@ def read_task(deps: Deps, caller: Caller, text: str) -> TaskOut:
 def job_results(deps: Deps, caller: Caller, job_id: str) -> ResultsOut:
     """Return presigned links to the results of a finished job. Raises NotFound, Conflict."""
     job, _ = own_job(deps, caller, job_id)
+    if job.state.final and job.results_ref is None:
+        raise Conflict(
+            f"the job is {job.state} and never had a task, so it has no results",
+            action="Its state_reason says why; links.bad_lines names the lines at fault.",
+        )
     if not job.state.final or job.results_ref is None:
         raise Conflict(
             f"the job is {job.state}: its results are written when it ends",

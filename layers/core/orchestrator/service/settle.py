@@ -60,7 +60,8 @@ def _refusal(job: Job | None, report: Report) -> ReportStatus | None:
     if job.state is JobState.STOPPING and report.outcome is Outcome.CANCELLED:
         return "closed"  # No failure: it ends as the rest does, when its leaf is closed.
     prefix = f"tasks/{report.job}/{report.gen}/{report.index}/{report.run_id}"
-    if report.result_ref is not None and not report.result_ref.startswith(prefix):
+    refs = (report.result_ref, report.log_ref)
+    if any(ref is not None and not ref.startswith(prefix) for ref in refs):
         return "invalid"
     too_long = len(encode_json(report.result)) > RESULT_INLINE_MAX_BYTES
     return "invalid" if too_long else None

@@ -11,10 +11,11 @@ from orchestrator.model.progress import Root
 from orchestrator.model.states import JobState
 from orchestrator.service.access import Caller, require
 from orchestrator.service.commit import expiry
-from orchestrator.service.inputs import parameters_key, spec_key
+from orchestrator.service.inputs import manifest_key, parameters_key, spec_key
+from orchestrator.service.limits import check_limits
 from orchestrator.service.ports import Deps
 from orchestrator.service.views import JobOut, job_view
-from orchestrator.spec import SubmitJobIn, encode_json
+from orchestrator.spec import SubmitJobIn, Tasks, encode_json
 
 FIRST_CHECK = timedelta(seconds=60)
 _JSON = "application/json"
@@ -57,7 +58,8 @@ def submit_job(
 ) -> tuple[JobOut, bool]:
     """Create a job and start its machine; the bool tells whether this call created it.
 
-    Raises Forbidden and IdempotencyConflict.
+    Raises Forbidden, IdempotencyConflict, InvalidField (a manifest or a prefix that cannot be planned, a
+    job above a limit), QuotaExceeded.
     """
     require(caller, Role.SUBMITTER)
     job_id, body = deps.new_id(), submission.model_dump_json()
@@ -67,6 +69,8 @@ def submit_job(
         if found is not None:
             deps.machine.start(job_id, found[0].gen, found[0].exec)
             return job_view(*found, deps.now()), False
+    check_limits(deps, caller.tenant, submission.tasks.total)
+    _check_source(deps, caller, submission.tasks, job_id)
     deps.data.put(spec_key(job_id), body.encode(), _JSON)
     deps.data.put(parameters_key(job_id), encode_json(submission.parameters), _JSON)
     job = _new_job(deps, caller, submission, job_id, request_id)
@@ -82,6 +86,19 @@ def submit_job(
     deps.journal.count("JobsSubmitted")
     deps.machine.start(job_id, 1, 1)
     return job_view(job, Root(), deps.now()), created
+
+
+def _check_source(deps: Deps, caller: Caller, tasks: Tasks, job_id: str) -> None:
+    """Refuse what the plan would reject as far as a look at it tells; keep which content was meant."""
+    if tasks.prefix is not None:
+        from orchestrator.service.inventory import check_prefix  # For few submissions.
+
+        check_prefix(deps, caller, tasks.prefix)
+    if tasks.manifest is not None:
+        from orchestrator.service.manifest import check_manifest
+
+        ref = check_manifest(deps, caller, tasks.manifest)
+        deps.data.put(manifest_key(job_id), ref.model_dump_json().encode(), _JSON)
 
 
 def _new_job(

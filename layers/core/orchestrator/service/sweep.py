@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.ids import nodes_of
 from orchestrator.model.items import Job
 from orchestrator.model.states import ACTIVE_JOB_STATES, JobState, StopReason
 from orchestrator.policy import Policy
 from orchestrator.service.commit import judge_job, push_again, refill_due, send_token, stop_job
 from orchestrator.service.outbox import sweep_outbox
-from orchestrator.service.ports import Deps, JobGuard
+from orchestrator.service.ports import Deps, JobChanges, JobGuard
 from orchestrator.service.resend import resend_unsettled
+from orchestrator.service.workers import sweep_workers
 
 CHECK_SECONDS = 60
 CHECK_MAX_SECONDS = 300
@@ -38,9 +40,19 @@ def sweep(deps: Deps, seconds_left: Callable[[], float]) -> dict[str, int]:
         except Exception as error:
             set_aside(deps, "job", job_id, error)
     sent = sweep_outbox(deps, seconds_left)
-    deps.journal.event("sweep.finished", jobs=checked, outbox=sent)
+    gone = _clear_workers(deps, seconds_left)
+    deps.journal.event("sweep.finished", jobs=checked, outbox=sent, workers=gone)
     deps.journal.count("SweepFinished")
-    return {"jobs": checked, "outbox": sent}
+    return {"jobs": checked, "outbox": sent, "workers": gone}
+
+
+def _clear_workers(deps: Deps, seconds_left: Callable[[], float]) -> int:
+    """Delete rows of workers that are gone; jobs do not depend on it, so a failure is only told."""
+    try:
+        return sweep_workers(deps, seconds_left)
+    except Exception as error:
+        set_aside(deps, "workers", "", error)
+        return 0
 
 
 def set_aside(deps: Deps, kind: str, job_id: str, error: Exception) -> None:
@@ -99,11 +111,7 @@ def restart(deps: Deps, job: Job, status: str) -> None:
     again = deps.store.update_job(
         job.job_id,
         JobGuard(gen=job.gen, exec=job.exec, states=ACTIVE_JOB_STATES),
-        exec=job.exec + 1,
-        token=None,
-        checks=0,
-        next_check_at=deps.now()
-        + timedelta(seconds=CHECK_MAX_SECONDS if exhausted else CHECK_SECONDS),
+        **_restarted(deps, job, status, CHECK_MAX_SECONDS if exhausted else CHECK_SECONDS),
     )
     if again is None:
         return
@@ -117,6 +125,27 @@ def restart(deps: Deps, job: Job, status: str) -> None:
         status=status,
     )
     deps.journal.count("ExecutionsRestarted")
+
+
+def _restarted(deps: Deps, job: Job, status: str, check_seconds: int) -> JobChanges:
+    """Return what a restart changes. It is told of, but for a job of which only the end is tried again."""
+    now = deps.now()
+    changes = JobChanges(
+        exec=job.exec + 1,
+        token=None,
+        checks=0,
+        next_check_at=now + timedelta(seconds=check_seconds),
+    )
+    if job.exec <= EXECUTIONS_MAX:
+        changes["happened"] = Happening(
+            gen=job.gen,
+            what=Happened.RESTARTED,
+            at=now,
+            state=job.state,
+            by="sweep",
+            detail=f"execution {job.exec} was {status}",
+        )
+    return changes
 
 
 def execution_ended(deps: Deps, job_id: str, gen: int, exec: int, status: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -70,7 +71,7 @@ class JobPage(_Out):
 
 
 class AttemptOut(_Out):
-    """How one attempt ended."""
+    """How one attempt ended; `log_url` is a presigned link to what it wrote, for tasks that are containers."""
 
     attempt: int
     outcome: Outcome
@@ -79,6 +80,7 @@ class AttemptOut(_Out):
     ended_at: datetime
     duration_ms: int
     error: TaskError | None
+    log_url: str | None = None
 
 
 class TaskOut(_Out):
@@ -197,11 +199,16 @@ def job_view(job: Job, root: Root, now: datetime) -> JobOut:
         deadline_at=job.deadline_at,
         tags=dict(job.tags),
         policy=Policy.load(job.policy),
-        links={"self": path, "tasks": f"{path}/tasks", "results": f"{path}/results"},
+        links={
+            "self": path,
+            "tasks": f"{path}/tasks",
+            "results": f"{path}/results",
+            "bad_lines": f"{path}/bad-lines",
+        },
     )
 
 
-def _attempt_view(end: AttemptEnd) -> AttemptOut:
+def _attempt_view(end: AttemptEnd, log_url: str | None) -> AttemptOut:
     return AttemptOut(
         attempt=end.attempt,
         outcome=end.outcome,
@@ -210,6 +217,7 @@ def _attempt_view(end: AttemptEnd) -> AttemptOut:
         ended_at=end.at,
         duration_ms=end.duration_ms,
         error=end.error,
+        log_url=log_url,
     )
 
 
@@ -221,11 +229,12 @@ def task_state(index: int, leaf: Leaf | None, running: RunningTask | None) -> Ta
 
 @dataclass(frozen=True, slots=True)
 class TaskData:
-    """What S3 and the row hold of a task: its input, its result or a link to it."""
+    """What S3 and the row hold of a task: its input, its result or a link to it, links to logs by attempt."""
 
     input: JsonValue = None
     result: JsonValue = None
     result_url: str | None = None
+    log_urls: Mapping[int, str] = field(default_factory=dict)
 
 
 def task_view(
@@ -247,7 +256,9 @@ def task_view(
         index=index,
         state=state,
         attempt=row.attempt if row is not None else 1,
-        attempts=[_attempt_view(end) for end in _attempts(row)],
+        attempts=[
+            _attempt_view(end, data.log_urls.get(end.attempt)) for end in attempts_of_row(row)
+        ],
         input=data.input,
         result=data.result,
         result_url=data.result_url,
@@ -260,7 +271,8 @@ def task_view(
     )
 
 
-def _attempts(row: TaskRow | None) -> list[AttemptEnd]:
+def attempts_of_row(row: TaskRow | None) -> list[AttemptEnd]:
+    """Return the ended attempts that a row tells of, oldest first."""
     if row is None:
         return []
     return [*row.history, row.last] if row.last is not None else list(row.history)

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.ids import leaf_of, node_of_leaf
-from orchestrator.model.items import AttemptEnd, Budgets, Job, Outbox, Stop, TaskRow
+from orchestrator.model.items import AttemptEnd, Budgets, Job, Outbox, Stop, TaskRow, Usage
 from orchestrator.model.progress import Counts, Leaf, Node, Root
 from orchestrator.model.states import JobState, Outcome, StopReason, TaskState
 from orchestrator.model.wire import TaskError
@@ -19,6 +20,8 @@ from orchestrator.store.models import JobRow
 RawItem = dict[str, dict[str, Any]]
 """An item as DynamoDB sends and takes it."""
 
+_PACKED = frozenset({"state", "stop", "final_counts", "tags", "events", "usage"})
+"""Fields of a job that its item holds in another form."""
 OUTBOX_SHARDS = 8
 ACTIVE_SHARDS = 8
 
@@ -89,13 +92,36 @@ def pack_counts(counts: Counts | None) -> dict[str, int] | None:
     return {name: getattr(counts, name) for name in Counts.__dataclass_fields__}
 
 
+def pack_usage(usage: Usage | None) -> list[int] | None:
+    """Return usage as JSON."""
+    return [usage.attempts, usage.worker_ms] if usage is not None else None
+
+
+def pack_happening(event: Happening) -> str:
+    """Return a happening as JSON text, its last absent fields left out."""
+    packed = [event.gen, event.what, millis(event.at), event.state, event.by, event.detail]
+    packed.append(event.tasks)
+    while packed[-1] is None:
+        packed.pop()
+    return _json(packed)
+
+
+def _happening_value(text: str) -> Happening:
+    gen, what, at, state, by, detail, tasks = (from_json(text) + [None] * 4)[:7]
+    return Happening(
+        gen=gen,
+        what=Happened(what),
+        at=moment(at),
+        state=JobState(state) if state is not None else None,
+        by=by,
+        detail=detail,
+        tasks=tasks,
+    )
+
+
 def job_item(model: type[JobRow], job: Job) -> JobRow:
     """Return JOB as an item."""
-    plain = {
-        name: getattr(job, name)
-        for name in Job.__dataclass_fields__
-        if name not in ("state", "stop", "final_counts", "tags")
-    }
+    plain = {name: getattr(job, name) for name in Job.__dataclass_fields__ if name not in _PACKED}
     return model(
         job_key(job.job_id),
         "JOB",
@@ -105,6 +131,8 @@ def job_item(model: type[JobRow], job: Job) -> JobRow:
         stop=pack_stop(job.stop),
         final_counts=pack_counts(job.final_counts),
         tags=dict(job.tags) or None,
+        events=[pack_happening(event) for event in job.events] or None,
+        usage=pack_usage(job.usage),
         **plain,
     )
 
@@ -112,9 +140,7 @@ def job_item(model: type[JobRow], job: Job) -> JobRow:
 def job_value(row: JobRow) -> Job:
     """Return an item as a job."""
     values: dict[str, Any] = {
-        name: getattr(row, name)
-        for name in Job.__dataclass_fields__
-        if name not in ("state", "stop", "final_counts", "tags")
+        name: getattr(row, name) for name in Job.__dataclass_fields__ if name not in _PACKED
     }
     stop = (
         Stop(reason=StopReason(row.stop[0]), by=row.stop[1], at=moment(row.stop[2]))
@@ -126,6 +152,8 @@ def job_value(row: JobRow) -> Job:
         stop=stop,
         final_counts=Counts(**row.final_counts) if row.final_counts else None,
         tags=row.tags or {},
+        events=tuple(_happening_value(str(text)) for text in row.events or ()),
+        usage=Usage(attempts=row.usage[0], worker_ms=row.usage[1]) if row.usage else None,
         **values,
     )
 
@@ -137,6 +165,7 @@ def root_value(raw: RawItem | None) -> Root:
     return Root(
         nodes=_packed_fields(raw, "n"),
         pushed_at=_moment(raw, "pushed_at"),
+        pushes=_number(raw, "pushes", 0),
         running_first=_number(raw, "running_first", 0),
         running_retry=_number(raw, "running_retry", 0),
         running_as_of=_moment(raw, "running_as_of"),
@@ -145,7 +174,11 @@ def root_value(raw: RawItem | None) -> Root:
 
 def node_value(raw: RawItem) -> Node:
     """Return NODE as a value."""
-    return Node(ver=_number(raw, "ver", 0), leaves=_packed_fields(raw, "l"))
+    return Node(
+        ver=_number(raw, "ver", 0),
+        leaves=_packed_fields(raw, "l"),
+        calls=_number(raw, "calls", 0),
+    )
 
 
 def _packed_fields(raw: RawItem, prefix: str) -> dict[int, int]:
@@ -192,12 +225,14 @@ def _pack_end(end: AttemptEnd) -> list[Any]:
         end.worker,
         millis(end.started_at),
         end.duration_ms,
-        *([error] if error is not None else []),
+        *([error] if error is not None or end.log_ref is not None else []),
+        *([end.log_ref] if end.log_ref is not None else []),
     ]
 
 
 def _end_value(packed: list[Any]) -> AttemptEnd:
-    attempt, run_id, outcome, at, worker, started_at, duration_ms, *error = packed
+    attempt, run_id, outcome, at, worker, started_at, duration_ms, *rest = packed
+    error, log_ref = [*rest, None, None][:2]
     return AttemptEnd(
         attempt=attempt,
         run_id=run_id,
@@ -206,7 +241,8 @@ def _end_value(packed: list[Any]) -> AttemptEnd:
         worker=worker,
         started_at=moment(started_at),
         duration_ms=duration_ms,
-        error=TaskError.model_validate(error[0]) if error else None,
+        error=TaskError.model_validate(error) if error is not None else None,
+        log_ref=log_ref,
     )
 
 

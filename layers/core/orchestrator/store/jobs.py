@@ -20,7 +20,9 @@ from orchestrator.store.codec import (
     job_key,
     job_value,
     pack_counts,
+    pack_happening,
     pack_stop,
+    pack_usage,
     root_value,
     state_index,
 )
@@ -93,6 +95,9 @@ class JobsStore:
 
     def _actions(self, job_id: str, name: str, value: Any) -> list[Action]:
         packed = value
+        if name == "happened":
+            events = self._job.events
+            return [events.set((events | []).append([pack_happening(value)]))]
         if name == "state":
             active = active_index(job_id, value)
             packed = value.value
@@ -103,6 +108,10 @@ class JobsStore:
             packed = pack_stop(value)
         elif name == "final_counts":
             packed = pack_counts(value)
+        elif name == "usage":
+            packed = pack_usage(value)
+        elif name == "events":
+            packed = [pack_happening(event) for event in value]
         return [self._set(name, packed), *extra]
 
     def _set(self, name: str, value: Any) -> Action:
@@ -123,6 +132,8 @@ class JobsStore:
             condition &= model.state.is_in(*sorted(state.value for state in guard.states))
         if guard.next_check_at is not None:
             condition &= model.next_check_at == guard.next_check_at
+        if guard.unplanned:
+            condition &= model.plan_ref.does_not_exist()
         return condition
 
     def list_job_ids(
@@ -161,7 +172,12 @@ class JobsStore:
         field = getattr(model, f"n{node:02d}")
         _, item = update(
             model(job_key(job_id), "ROOT"),
-            [field.set(packed), model.pushed_at.set(now), model.expires_at.set(expires_at)],
+            [
+                field.set(packed),
+                model.pushed_at.set(now),
+                model.pushes.add(1),
+                model.expires_at.set(expires_at),
+            ],
             field.does_not_exist() | (field < packed),
         )
         return root_value(item)

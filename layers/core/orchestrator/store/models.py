@@ -9,6 +9,7 @@ from botocore.session import Session
 from pydantic_core import from_json
 from pynamodb.attributes import (
     BooleanAttribute,
+    ListAttribute,
     NumberAttribute,
     NumberSetAttribute,
     UnicodeAttribute,
@@ -108,12 +109,15 @@ class JobRow(Keyed):
     checks = NumberAttribute()
     results_ref = UnicodeAttribute(null=True)
     resent_at = TimeAttribute(null=True)
+    usage = JsonAttribute(null=True)
+    events: ListAttribute[UnicodeAttribute] = ListAttribute(null=True, of=UnicodeAttribute)
 
 
 class RootRow(Keyed):
     """ROOT: n00..n62 are packed nodes."""
 
     pushed_at = TimeAttribute(null=True)
+    pushes = NumberAttribute(null=True)
     running_first = NumberAttribute(null=True)
     running_retry = NumberAttribute(null=True)
     running_as_of = TimeAttribute(null=True)
@@ -139,6 +143,7 @@ class NodeRow(Keyed):
     """NODE: l00..l63 are packed leaves."""
 
     ver = NumberAttribute(null=True)
+    calls = NumberAttribute(null=True)
     for _number in range(NODE_LEAVES):
         locals()[f"l{_number:02d}"] = NumberAttribute(null=True)
     del _number
@@ -157,6 +162,14 @@ class TaskItem(Keyed):
     history = JsonAttribute(attr_name="h", null=True)
     result = UnicodeAttribute(attr_name="r", null=True)
     result_ref = UnicodeAttribute(attr_name="rr", null=True)
+
+
+class PointRow(Keyed):
+    """A point of a job's series; `ended` is the sum of the counts of ended tasks."""
+
+    at = TimeAttribute()
+    ended = NumberAttribute()
+    counts = JsonAttribute()
 
 
 class OutboxRow(Keyed):
@@ -206,6 +219,8 @@ class WorkerRow(Keyed):
     draining = BooleanAttribute()
     jobs = JsonAttribute()
     seen_at = TimeAttribute()
+    running = NumberAttribute(null=True)
+    alive_since = TimeAttribute(null=True)
 
 
 class RunningRow(Keyed):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import TypeAdapter
+from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
 from orchestrator.model.items import ApiKey, Role, Running, Worker
 from orchestrator.model.wire import RunningTask
+from orchestrator.service.fleet_port import WORKER_SHARDS
 from orchestrator.store.codec import RawItem, shard_of
 from orchestrator.store.models import Connection, KeyRow, RunningRow, WorkerRow, bind
-from orchestrator.store.requests import dispatch, get, put
-
-_WORKER_SHARDS = 8
+from orchestrator.store.requests import batch_get, delete, dispatch, get, put
 
 
 class PeopleStore:
@@ -55,22 +56,52 @@ class PeopleStore:
 
     def put_worker(self, worker: Worker) -> Worker | None:
         """Write a worker, return what stood there."""
-        shard = shard_of(worker.worker_id, _WORKER_SHARDS)
-        row = self._worker(
-            f"W#{shard}",
-            worker.worker_id,
-            version=worker.version,
-            slots=worker.slots,
-            handlers=list(worker.handlers),
-            unknown_handlers=list(worker.unknown_handlers),
-            draining=worker.draining,
-            jobs=sorted(worker.jobs),
-            seen_at=worker.seen_at,
-            expires_at=worker.expires_at,
-        )
-        request = {**row.get_save_kwargs_from_instance(), "ReturnValues": "ALL_OLD"}
-        old = dispatch(self._worker, "PutItem", request).get("Attributes")
-        return _worker_value(self._worker.from_raw_data(old)) if old else None
+        model = self._worker
+        actions: list[Action] = [
+            model.version.set(worker.version),
+            model.slots.set(worker.slots),
+            model.handlers.set(list(worker.handlers)),
+            model.unknown_handlers.set(list(worker.unknown_handlers)),
+            model.draining.set(worker.draining),
+            model.jobs.set(sorted(worker.jobs)),
+            model.running.set(worker.running),
+            model.alive_since.set(model.alive_since | (worker.alive_since or worker.seen_at)),
+            model.seen_at.set(worker.seen_at),
+            model.expires_at.set(worker.expires_at),
+        ]
+        row = model(_worker_partition(worker.worker_id), worker.worker_id)
+        request = row.get_update_kwargs_from_instance(actions)
+        answer = dispatch(model, "UpdateItem", {**request, "ReturnValues": "ALL_OLD"})
+        old = answer.get("Attributes")
+        return _worker_value(model.from_raw_data(old)) if old else None
+
+    def list_workers(self, now: datetime, limit: int, after: str | None) -> list[Worker]:
+        """List the living by shard, then id. Expired rows cost their reading; the sweep keeps them few."""
+        model, found = self._worker, list[Worker]()
+        first = shard_of(after, WORKER_SHARDS) if after is not None else 0
+        for shard in range(first, WORKER_SHARDS):
+            if len(found) == limit:
+                break
+            behind = model.sk > after if after is not None and shard == first else None
+            rows = model.query(
+                f"W#{shard}",
+                behind,
+                filter_condition=model.expires_at > now,
+                limit=limit - len(found),
+            )
+            found += map(_worker_value, rows)
+        return found
+
+    def list_gone_workers(self, shard: int, now: datetime, limit: int) -> list[str]:
+        """List the expired ones of a shard."""
+        gone = self._worker.expires_at <= now
+        rows = self._worker.query(f"W#{shard}", filter_condition=gone, limit=limit)
+        return [row.sk for row in rows]
+
+    def delete_gone_worker(self, worker_id: str, now: datetime) -> bool:
+        """Delete a worker whose heartbeat has not come back meanwhile."""
+        row = self._worker(_worker_partition(worker_id), worker_id)
+        return delete(row, self._worker.expires_at <= now)
 
     def put_running(self, running: Running) -> None:
         """Write what a worker runs of a job."""
@@ -96,8 +127,19 @@ class PeopleStore:
             if row.expires_at is not None and row.expires_at > now
         ]
 
+    def get_running(self, pairs: Sequence[tuple[str, str]], now: datetime) -> list[Running]:
+        """Read what workers run of jobs by batch."""
+        keys = [(f"R#{job_id}", worker_id) for job_id, worker_id in pairs]
+        raws = batch_get(self._running, keys, consistent=False)
+        found = (_running_value(self._running.from_raw_data(raw)) for raw in raws)
+        return [running for running in found if running.expires_at > now]
+
 
 _TASKS = TypeAdapter(list[RunningTask])
+
+
+def _worker_partition(worker_id: str) -> str:
+    return f"W#{shard_of(worker_id, WORKER_SHARDS)}"
 
 
 def _delete(model: type[Model], pk: str, sk: str) -> RawItem | None:
@@ -133,6 +175,8 @@ def _worker_value(row: WorkerRow) -> Worker:
         jobs=frozenset(row.jobs),
         seen_at=row.seen_at,
         expires_at=row.expires_at or row.seen_at,
+        running=int(row.running or 0),
+        alive_since=row.alive_since,
     )
 
 

@@ -140,13 +140,20 @@ class ProgressStore:
         keys = [node_key(job_id, node) for node in nodes]
         return {int(raw["sk"]["S"]): node_value(raw) for raw in batch_get(self._node, keys)}
 
-    def push_leaf(self, job_id: str, leaf: int, packed: int, expires_at: datetime) -> Node:
+    def push_leaf(
+        self, job_id: str, leaf: int, packed: int, expires_at: datetime, calls: int = 0
+    ) -> Node:
         """Set the leaf's slot where absent or smaller."""
         model = self._node
         field = getattr(model, f"l{leaf % NODE_LEAVES:02d}")
         _, item = update(
             model(*node_key(job_id, node_of_leaf(leaf))),
-            [field.set(packed), model.ver.add(1), model.expires_at.set(expires_at)],
+            [
+                field.set(packed),
+                model.ver.add(1),
+                model.expires_at.set(expires_at),
+                *([model.calls.add(calls)] if calls else []),
+            ],
             field.does_not_exist() | (field < packed),
         )
         return node_value(item) if item is not None else Node()

@@ -81,6 +81,13 @@ def put(row: Model, condition: Condition | None = None) -> tuple[bool, RawItem |
     return _conditional(type(row), "PutItem", request)
 
 
+def delete(row: Model, condition: Condition) -> bool:
+    """Delete an item; False where the condition refused it."""
+    request = row.get_delete_kwargs_from_instance(condition)
+    done, _ = _conditional(type(row), "DeleteItem", request)
+    return done
+
+
 def absent(model: type[Keyed]) -> Condition:
     """Return the condition that there is no such item."""
     condition: Condition = model.pk.does_not_exist()

@@ -18,14 +18,21 @@ def _text(chosen: argparse.Namespace, name: str) -> str:
     return os.environ.get(name.upper(), "") if value is None else str(value)
 
 
-def _number(chosen: argparse.Namespace, name: str, most: int) -> int | None:
-    """Return an option that is a number from 1; an empty one is as good as none."""
+def _number(chosen: argparse.Namespace, name: str, most: int, least: int = 1) -> int | None:
+    """Return an option that is a number from `least`; an empty one is as good as none."""
     text = _text(chosen, name)
     if not text:
         return None
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise LocalError(f"{name.upper()}={text} is not a number from 1 to {most}.")
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise LocalError(f"{name.upper()}={text} is not a number from {least} to {most}.")
     return int(text)
+
+
+def _workers(chosen: argparse.Namespace) -> int:
+    """Return how many workers; none only for a stack that stays, whose workers run elsewhere."""
+    least = 0 if getattr(chosen, "command", None) == "up" else 1
+    wanted = _number(chosen, "workers", 64, least)
+    return 2 if wanted is None else wanted
 
 
 def _external(chosen: argparse.Namespace) -> str:
@@ -46,7 +53,9 @@ def options(chosen: argparse.Namespace) -> Options:
     return Options(
         port=_number(chosen, "port", 65535),
         external=_external(chosen),
-        workers=_number(chosen, "workers", 64) or 2,
+        workers=_workers(chosen),
+        # Others' emulators may have no CloudFront.
+        site=not _external(chosen),
         handlers=_text(chosen, "handlers"),
         faults=knobs.parse(_text(chosen, "faults") if hasattr(chosen, "faults") else ""),
     )
@@ -62,7 +71,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         command = commands.add_parser(name)
         command.add_argument("--port", help="of the emulator, else PORT, else a free one")
         command.add_argument("--emulator", help="external: the one at AWS_ENDPOINT_URL")
-        command.add_argument("--workers", help="how many, else WORKERS, else 2")
+        command.add_argument("--workers", help="how many (up: 0 is none), else WORKERS, else 2")
         command.add_argument("--handlers", help="modules or paths, comma separated, else HANDLERS")
     commands.choices["up"].add_argument("--faults", help="what goes wrong, else FAULTS")
     command.add_argument("--data", help="folder of the files to profile, else DATA")

@@ -26,6 +26,7 @@ LINT: Mapping[str, Sequence[str]] = {
     "cfn-lint": (_PYTHON, "-c", _CFN_LINT, "template.yaml"),
     "sam validate": (*_SAM, "validate", "--lint", "--region", aws.REGION),
 }
+SITE: Mapping[str, Sequence[str]] = {"site": (_PYTHON, "-m", "local.site_checks")}
 _PYTEST = (_PYTHON, "-m", "pytest", "-p", "local.pytest_interrupt", "--cov", "--cov-report=term")
 
 
@@ -45,7 +46,8 @@ def steps(command: str, arguments: Sequence[str]) -> dict[str, Sequence[str]]:
     """Return the steps of a command, by name."""
     commands: dict[str, dict[str, Sequence[str]]] = {
         "lint": dict(LINT),
-        "test": {**({} if arguments else LINT), "pytest": (*_PYTEST, *arguments)},
+        "test": {**({} if arguments else {**LINT, **SITE}), "pytest": (*_PYTEST, *arguments)},
+        "test-site": {"site in a browser": (_PYTHON, "-m", "tests.site", *arguments)},
         "format": {"ruff format": (_PYTHON, "-m", "ruff", "format")},
         "bench": {"bench": (_PYTHON, "-m", "tests.bench", *arguments)},
         "chaos": {"chaos": (_PYTHON, "-m", "tests.chaos", *arguments)},

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from local import api, launch, stack
 from local.emulator import healthy
@@ -52,10 +54,13 @@ def curl_lines(running: stack.Stack) -> str:
 
 def _describe(running: stack.Running) -> None:
     """Print how the running stack is used."""
-    print(f"\nAPI  {running.stack.api_url}/api/v1   (docs: {running.stack.api_url}/api/v1/docs)")
+    print(f"\nSite {running.stack.site_url or 'left out: see docs/site.md'}")
+    print(f"API  {running.stack.api_url}/api/v1   (docs: {running.stack.api_url}/api/v1/docs)")
     print(f"AWS  {running.stack.endpoint_url}   (all in {STACK_FILE})")
     print(f"Logs {running.folder}   (make logs follows them)\n")
     print(curl_lines(running.stack))
+    if running.stack.site_url:
+        print(f"\nSign in to the site with the key {running.stack.api_key}")
     print("\nmake status says what runs, make down ends it.", flush=True)
 
 
@@ -119,6 +124,13 @@ def _api_works(running: stack.Running) -> bool:
         return False
 
 
+def probes_address(log: Path) -> str:
+    """Return where a worker serves its probes and metrics, by the newest word of its log; else empty."""
+    text = log.read_text() if log.exists() else ""
+    served = re.findall(r'"event":"serving".*"host":"([^"]*)","port":(\d+)', text)
+    return "http://{}:{}/metrics".format(*served[-1]) if served else ""
+
+
 def status() -> int:
     """Say which parts run; 0 when all do."""
     running = stack.read(STACK_FILE)
@@ -130,7 +142,8 @@ def status() -> int:
         name = f"emulator (pid {running.emulator.pid}) {running.stack.endpoint_url}"
         parts[name] = running.emulator_lives and healthy(running.stack.endpoint_url)
     for number, worker in enumerate(running.workers, 1):
-        name = f"worker {number} (pid {worker.pid}) {running.worker_log(number)}"
+        log = running.worker_log(number)
+        name = f"worker {number} (pid {worker.pid}) {log} {probes_address(log)}".rstrip()
         parts[name] = alive(worker)
     for name, works in parts.items():
         print(f"{'runs ' if works else 'ENDED'}  {name}")

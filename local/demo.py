@@ -79,6 +79,8 @@ def _run_job(running: Running, phases: Phases, files: Sequence[DataFile]) -> dic
     """Submit the job and show its progress until it is final; return it."""
     began = time.monotonic()
     job_id = job_client.submit(running.stack, job_body(files), uuid.uuid4().hex)
+    if running.stack.site_url:
+        print(f"\nSite {running.stack.site_url}jobs/{job_id}  (key {running.stack.api_key})")
     print(f"\nJob {job_id}: csv.profile over {len(files):,} files", flush=True)
     with progress.view() as view:
         job = job_client.wait(running.stack, job_id, view, lambda: _check(running))

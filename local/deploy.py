@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from local import aws
 from local.emulator import Emulator
@@ -17,6 +18,7 @@ from local.paths import BUILDS, ROOT, tail, venv_bin
 from local.scope import Scope
 
 STACK_NAME = "job-orchestrator"
+_USUAL_PORT = 4566
 
 
 class DeployError(LocalError):
@@ -72,12 +74,22 @@ def built(scope: Scope, folder: Path, template: Path | None = None) -> Iterator[
         yield into / "template.yaml"
 
 
-def deploy(scope: Scope, emulator: Emulator, template: Path, folder: Path) -> dict[str, str]:
+def parameters(endpoint_url: str, *, site: bool) -> list[str]:
+    """Return the template's parameters: the site's distribution finds the API by the port."""
+    port = urlsplit(endpoint_url).port or _USUAL_PORT
+    given = ["Environment=local", f"Site={str(site).lower()}", f"EmulatorPort={port}"]
+    return ["--parameter-overrides", *given]
+
+
+def deploy(
+    scope: Scope, emulator: Emulator, template: Path, folder: Path, *, site: bool = False
+) -> dict[str, str]:
     """Deploy a built template; return the stack's outputs by name. Raises DeployError."""
     flags = ["--no-confirm-changeset", "--resolve-s3", "--no-progressbar"]
     names = ["--stack-name", STACK_NAME, "--template-file", str(template)]
+    given = parameters(emulator.endpoint_url, site=site)
     log = folder / "sam-deploy.log"
-    _run(scope, sam("deploy", *names, *flags), emulator.endpoint_url, log)
+    _run(scope, sam("deploy", *names, *flags, *given), emulator.endpoint_url, log)
     return outputs(emulator)
 
 

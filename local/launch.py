@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from local import api, aws, deploy, emulator, stack
+from local import api, aws, deploy, emulator, site, stack
 from local.errors import LocalError
 from local.faults import setting as fault_setting
 from local.faults.knobs import Faults
@@ -30,6 +30,8 @@ class Options:
     workers: int = 2
     handlers: str = ""
     auth: bool = False
+    site: bool = False
+    """Build and serve the site; needs Node.js, and goes on without where there is none."""
     hooks: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment of functions and workers: measuring and fault injection hang here."""
     faults: Faults = field(default_factory=Faults)
@@ -79,6 +81,9 @@ def worker_environment(deployed: stack.Stack, options: Options) -> dict[str, str
         "HANDLERS": handler_paths(options.handlers),
         # A drain waits for the receive that is under way: at the prompt, nobody waits 20 seconds.
         "RECEIVE_WAIT_SECONDS": "2",
+        # Several of them on one machine: each takes a port that is free, which `make status` tells.
+        "WORKER_HTTP_HOST": "127.0.0.1",
+        "WORKER_HTTP_PORT": "0",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
     }
     if lease := os.environ.get("LEASE_SECONDS") or fault_setting.lease_seconds(options.faults):
@@ -136,7 +141,16 @@ def _deploy(
             template = building.enter_context(deploy.built(scope, folder))
         running = starting.result()
         with phases.phase("sam deploy"):
-            return running, deploy.deploy(scope, running, template, folder)
+            return running, deploy.deploy(scope, running, template, folder, site=options.site)
+
+
+def _serve_site(
+    phases: Phases, running: emulator.Emulator, outputs: Mapping[str, str], built: Path
+) -> str:
+    """Put the built site into its bucket; return its address."""
+    with phases.phase("upload the site"):
+        site.upload(built, running.endpoint_url, outputs["SiteBucket"])
+    return site.address(running.endpoint_url, outputs["SiteDomain"])
 
 
 def launch(
@@ -150,10 +164,13 @@ def launch(
     options = replace(
         options, hooks=fault_setting.hooks(options.faults, folder) | dict(options.hooks)
     )
+    building = pool.submit(site.build_if_possible, scope) if options.site else None
     running, outputs = _deploy(scope, phases, pool, options, folder)
     deployed = stack.of_outputs(outputs, running.endpoint_url, api_key="")
     with phases.phase("make an API key"):
         key = api.mint_key(deployed.api_url, "local")
-    deployed = stack.of_outputs(outputs, running.endpoint_url, key)
+    built = building.result() if building else None
+    site_url = _serve_site(phases, running, outputs, built) if built else None
+    deployed = stack.of_outputs(outputs, running.endpoint_url, key, site_url)
     workers = start_workers(scope, deployed, options, folder)
     return stack.Running(deployed, running.process, workers, folder, running.folder)

@@ -76,7 +76,9 @@ def _function_name(logical_id: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", logical_id.removesuffix("Function")).lower()
 
 
-def of_outputs(outputs: Mapping[str, str], endpoint_url: str, api_key: str) -> Stack:
+def of_outputs(
+    outputs: Mapping[str, str], endpoint_url: str, api_key: str, site_url: str | None = None
+) -> Stack:
     """Return the stack that the outputs of a deployment to the emulator describe."""
     functions = {
         _function_name(name): value for name, value in outputs.items() if name.endswith("Function")
@@ -84,7 +86,7 @@ def of_outputs(outputs: Mapping[str, str], endpoint_url: str, api_key: str) -> S
     return Stack(
         api_url=local_api_url(endpoint_url, outputs["ApiId"], outputs["ApiUrl"]),
         work_api_url=local_api_url(endpoint_url, outputs["ApiId"], outputs["WorkApiUrl"]),
-        site_url=None,
+        site_url=site_url,
         api_key=api_key,
         region=outputs.get("Region", REGION),
         endpoint_url=endpoint_url,

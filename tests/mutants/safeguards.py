@@ -77,6 +77,12 @@ _PROGRESS = [
         "if tally.finals == size:",
     ),
     _service(
+        "nodes that are pushed again are judged in any state",
+        "commit",
+        "    if root is not None and job.state is JobState.PROCESSING:\n",
+        "    if root is not None:\n",
+    ),
+    _service(
         "touched nodes are not pushed again",
         "commit",
         "        root = put_node_in_root(deps, job, number, node)\n    if root is not None and",

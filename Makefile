@@ -1,5 +1,5 @@
 # Needs git, make and Python 3; everything else is put under .local/ (an own Python 3.13 too, if need be).
-# DATA, PORT, EMULATOR, WORKERS, HANDLERS, FAULTS, SEEDS, TASKS, IMAGE, BASE, ENGINE, STACK, ROLE_ARN and ENDPOINT reach the commands through the environment, where no shell reads them.
+# DATA, PORT, EMULATOR, WORKERS, HANDLERS, FAULTS, SEEDS, TASKS, BENCH_TASKS, IMAGE, BASE, ENGINE, STACK, ROLE_ARN and ENDPOINT reach the commands through the environment, where no shell reads them.
 PYTHON ?= python3
 
 # Each recipe is one command that replaces its shell, so that it gets make's signals itself.
@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup stack-setup dev-setup demo up down status sam-local logs test test-k8s test-site screenshots site site-client test-sam-local lint format bench-setup bench chaos mutants openapi docs locks image k8s-config clean
+.PHONY: help setup stack-setup dev-setup demo up down status sam-local logs test test-k8s test-site screenshots site site-client test-sam-local lint format bench-setup bench bench-million chaos mutants openapi docs locks image k8s-config clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -73,8 +73,11 @@ format: dev-setup ## format the code
 bench-setup:
 	@exec $(PYTHON) -m local.bootstrap uv emulator sam local dev bench
 
-bench: bench-setup ## measure, floors printed beside
+bench: bench-setup ## measure, floors printed beside (BENCH_TASKS="10000 100000")
 	@$(CHECK) bench
+
+bench-million: bench-setup ## one job of a million no-op tasks beside one of 10,000 (TASKS=n)
+	@$(CHECK) bench million
 
 chaos: dev-setup ## 10,000 tasks under all faults at once, three seeds (SEEDS="1 2 3", TASKS=n)
 	@$(CHECK) chaos

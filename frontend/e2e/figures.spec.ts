@@ -65,6 +65,16 @@ test(`the page of a job of ${TASKS} tasks`, async ({ page, api }) => {
   expect(bytes()).toBeLessThan(300_000);
 });
 
+test("the first page of somebody new", async ({ page }) => {
+  await page.addInitScript(() => localStorage.setItem("refresh-seconds", "0"));
+  const { bytes } = await watchTransfer(page);
+  await page.goto("/jobs");
+  await expect(page.getByLabel("API key")).toBeVisible();
+  await page.waitForLoadState("networkidle");
+  print({ "first page, transfer with fonts, KB": Math.round(bytes() / 1000) });
+  expect(bytes()).toBeLessThan(300_000);
+});
+
 test("a grid of 1,000,000 tasks is panned and zoomed", async ({ signedIn: page, api }) => {
   const jobId = await api.submit({ name: "a million", handler: "echo", tasks: { count: 10 } });
   await api.finish(jobId);

@@ -306,7 +306,8 @@ def test_the_site_can_be_left_out(template: dict[str, Any], resources: Resources
 
 def test_pages_and_api_share_one_origin(resources: Resources) -> None:
     config = resources["SiteDistribution"]["Properties"]["DistributionConfig"]
-    (api,) = config["CacheBehaviors"]
+    assets, api = config["CacheBehaviors"]
+    assert (assets["PathPattern"], assets["TargetOriginId"]) == ("/assets/*", "site")
     assert (api["PathPattern"], api["TargetOriginId"]) == ("/api/*", "api")
     assert config["DefaultCacheBehavior"]["TargetOriginId"] == "site"
     origins = {origin["Id"]: origin for origin in config["Origins"]}

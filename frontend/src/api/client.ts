@@ -1,6 +1,6 @@
 /** The client of the API, typed by docs/openapi.json; the API has the page's own origin. */
 import createClient, { type Middleware } from "openapi-fetch";
-import { conditional, forgetAnswers } from "./etag";
+import { conditional } from "./etag";
 import { Problem, problemOf, unreachable } from "./problem";
 import type { components, paths } from "./schema";
 import { apiKey, signOut } from "./session";
@@ -40,14 +40,8 @@ export async function answer<T>(call: Promise<Answer<T>>): Promise<T> {
     throw unreachable();
   }
   if (got.response.ok) return got.data as T;
-  if (got.response.status === 401) leave();
+  if (got.response.status === 401 && apiKey()) signOut();
   throw problemOf(got.response.status, got.error);
-}
-
-function leave(): void {
-  if (!apiKey()) return;
-  signOut();
-  forgetAnswers();
 }
 
 /** Ask the API whether it knows a key; throws Problem. */

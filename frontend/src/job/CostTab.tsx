@@ -40,7 +40,8 @@ function Lines({ cost }: { cost: Cost }) {
                 <span className="text-muted">{line.item}</span>
               </th>
               <td className={CELL}>
-                {count(Math.round(line.quantity))} <span className="text-muted">{line.unit}</span>
+                {count(Math.round(line.quantity))}{" "}
+                <span className="text-muted">{line.unit.replaceAll("_", " ")}</span>
               </td>
               <td className="px-3 text-muted">{line.basis}</td>
               <td className={CELL}>{dollars(line.usd)}</td>

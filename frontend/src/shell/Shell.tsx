@@ -1,6 +1,7 @@
 /** The frame of every page: where one can go, how often it is read again, who is signed in. */
 import { useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet } from "@tanstack/react-router";
+import { Link, Outlet, useRouter } from "@tanstack/react-router";
+import { useEffect } from "react";
 import { forgetAnswers } from "@/api/etag";
 import { keyName, signOut, useApiKey } from "@/api/session";
 import { Button } from "@/ui/Button";
@@ -13,26 +14,34 @@ const LINK =
 
 function SignedIn() {
   const key = useApiKey();
-  const queries = useQueryClient();
-  const leave = () => {
-    signOut();
-    forgetAnswers();
-    queries.clear();
-  };
   return (
     <div className="flex items-center gap-1">
       <span className="code text-faint max-lg:hidden" title="The key that is signed in">
         {key && keyName(key)}
       </span>
-      <Button kind="ghost" onClick={leave}>
+      <Button kind="ghost" onClick={signOut}>
         Sign out
       </Button>
     </div>
   );
 }
 
+/** A key that is gone, signed out or refused, takes the page with it, and all that was read with it. */
+function useLeaving(): void {
+  const key = useApiKey();
+  const queries = useQueryClient();
+  const router = useRouter();
+  useEffect(() => {
+    if (key) return;
+    forgetAnswers();
+    queries.clear();
+    void router.invalidate();
+  }, [key, queries, router]);
+}
+
 /** Header, page, and a line when the API is not reached. */
 export function Shell() {
+  useLeaving();
   return (
     <div className="flex min-h-dvh flex-col">
       <a

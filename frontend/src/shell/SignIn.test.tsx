@@ -1,4 +1,4 @@
-import { screen, waitFor } from "@testing-library/react";
+import { screen } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { apiKey } from "@/api/session";
 import { safeNext } from "@/router";
@@ -37,7 +37,8 @@ test("a server that is down is not a wrong key", async () => {
 test("signing out forgets the key", async () => {
   const { user } = open("/jobs");
   await user.click(await screen.findByRole("button", { name: "Sign out" }));
-  await waitFor(() => expect(apiKey()).toBeNull());
+  expect(await screen.findByLabelText("API key")).toBeVisible();
+  expect(apiKey()).toBeNull();
 });
 
 test("only addresses of this site are gone to", () => {

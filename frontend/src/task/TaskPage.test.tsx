@@ -14,7 +14,7 @@ test("a failed task shows its error, traceback, attempts and input", async () =>
   expect(await screen.findByRole("heading", { name: "Task 2" })).toBeVisible();
   expect(screen.getByText("Traceback: line 1")).toBeVisible();
   expect(screen.getAllByText(/ValueError: row 7 is bad/)[0]).toBeVisible();
-  expect(screen.getAllByLabelText("Input")[1]).toHaveTextContent('{ "seconds": -1 }');
+  expect(screen.getByLabelText("Input, as JSON")).toHaveTextContent('{ "seconds": -1 }');
 });
 
 test("one task is retried by its index", async () => {

@@ -11,7 +11,7 @@ export function Json({ value, label }: { value: unknown; label: string }) {
       <div className="absolute top-1 right-1">
         <Copy text={text} />
       </div>
-      <ScrollText label={label} className="max-h-96 pr-20">
+      <ScrollText label={`${label}, as JSON`} className="max-h-96 pr-20">
         {text}
       </ScrollText>
     </div>

@@ -1,6 +1,6 @@
 /** Times that stay true while they are looked at. */
 import { useEffect, useState } from "react";
-import { between, duration, instant } from "./format";
+import { age, between, duration, instant } from "./format";
 
 /** Renders again each `seconds`; a hidden tab is left alone by the browser. */
 export function useTicking(seconds: number | null): void {
@@ -18,7 +18,7 @@ export function Ago({ at }: { at: string }) {
   useTicking(seconds < 120 ? 1 : 30);
   return (
     <time dateTime={at} title={instant(at)} className="tabular whitespace-nowrap">
-      {seconds < 1 ? "now" : `${duration(Math.floor(seconds))} ago`}
+      {seconds < 1 ? "now" : `${age(seconds)} ago`}
     </time>
   );
 }

@@ -1,4 +1,4 @@
-import { bytes, dollars, duration, percent, rate } from "./format";
+import { age, bytes, dollars, duration, percent, rate } from "./format";
 
 test.each([
   [0, "0 s"],
@@ -22,6 +22,10 @@ test.each([
   [0.9999999, ">99.9 %"],
   [1, "100 %"],
 ])("a share of %d is %s: done only when done", (share, text) => expect(percent(share)).toBe(text));
+
+test("an age has one unit, and never more than has passed", () => {
+  expect([age(59.9), age(119), age(7199), age(90_000)]).toEqual(["59 s", "1 m", "1 h", "1 d"]);
+});
 
 test("rates, bytes and dollars keep the digits that matter", () => {
   expect([rate(1234.5), rate(14.4), rate(0.25)]).toEqual(["1,235/s", "14/s", "0.3/s"]);

@@ -36,6 +36,13 @@ export function duration(seconds: number): string {
   return two(Math.floor(whole / 86_400), Math.floor((whole % 86_400) / 3600), ["d", "h"]);
 }
 
+/** How long ago, in the one unit that matters. */
+export function age(seconds: number): string {
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} m`;
+  return seconds < 86_400 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
+
 /** Tasks a second, with as many digits as matter. */
 export function rate(value: number): string {
   if (value >= 100) return `${count(Math.round(value))}/s`;

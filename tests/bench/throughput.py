@@ -2,88 +2,184 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from local import api, job_client
+from local.errors import LocalError
 from local.stack import Stack
-from tests.bench import counts, floor
+from tests.bench import counts, floor, machine
 
-TASKS = 10_000
-GOAL_TASKS_PER_SECOND = 200
+TASKS = "10000"
+GOAL_TASKS_PER_SECOND = 500
 SEED_TASKS_PER_MINUTE = 1_000
 TASKS_PER_MESSAGE = 5
-_PATIENCE_SECONDS = 600
+GOALS = {
+    "SQS requests": 0.15,
+    "DynamoDB write units": 1.3,
+    "API Gateway calls": 0.03,
+    "Lambda calls": 0.03,
+    "Step Functions transitions": 0.002,
+}
+"""A task, at most: below a dollar a million at list prices (docs/cost.md)."""
+FLOOR_MIN_MESSAGES = 100
+"""What the floor's ten receives take."""
+_PATIENCE_SECONDS, _WORST_TASKS_PER_SECOND = 600, 50
+_POLL_SECONDS, _POLL_MAX_SECONDS = 0.1, 2.0
+_SETTLE_SECONDS = 2
+"""Until the last deletes and the log lines of a run have come."""
 
 
-def _run(stack: Stack, tasks: int) -> tuple[dict[str, Any], float]:
-    """Run one job; return it and the seconds from before its submit to the sight of its end."""
-    begun = time.perf_counter()
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A job that has ended. `seconds`: from before its submit to the sight of its end; moments of the epoch."""
+
+    job: dict[str, Any]
+    seconds: float
+    begun: float
+
+    @property
+    def tasks(self) -> int:
+        """Return the job's total."""
+        return int(self.job["total"])
+
+    @property
+    def per_second(self) -> float:
+        """Return tasks a second."""
+        return self.tasks / self.seconds
+
+    @property
+    def ended(self) -> float:
+        """Return when its end was seen."""
+        return self.begun + self.seconds
+
+
+def run(stack: Stack, tasks: int) -> Run:
+    """Run one job to its end. Raises LocalError where it does not succeed within a bounded time.
+
+    The larger the job, the rarer the look at it: at most one in 2,000 tasks at 1,000 a second.
+    """
+    begun_at, begun = time.time(), time.perf_counter()
     body = {"name": "bench", "handler": "bench.noop", "tasks": {"count": tasks}}
     job_id = job_client.submit(stack, body, f"bench-{tasks}-{begun}")
-    while time.perf_counter() - begun < _PATIENCE_SECONDS:
+    patience = _PATIENCE_SECONDS + tasks / _WORST_TASKS_PER_SECOND
+    pause = min(_POLL_MAX_SECONDS, max(_POLL_SECONDS, tasks / 200_000))
+    while (taken := time.perf_counter() - begun) < patience:
         job = api.call("GET", f"{stack.api_url}/api/v1/jobs/{job_id}", stack.api_key).json()
         if job["state"] in job_client.FINAL:
-            return job, time.perf_counter() - begun
-        time.sleep(0.1)
-    raise TimeoutError(f"{job_id} did not end within {_PATIENCE_SECONDS} s")
+            if job["state"] != "SUCCEEDED":
+                raise LocalError(f"{job_id} ended {job['state']}: {job.get('state_reason')}")
+            return Run(job, time.perf_counter() - begun, begun_at)
+        time.sleep(pause)
+    raise LocalError(f"{job_id} did not end within {taken:.0f} s: {job['counts']}")
 
 
 def run_small(stack: Stack) -> str:
     """Run a small job; return its id."""
-    job, _ = _run(stack, 200)
-    return str(job["job_id"])
+    return str(run(stack, 200).job["job_id"])
 
 
 def rate(stack: Stack, tasks: int) -> float:
     """Return tasks a second of one job."""
-    job, taken = _run(stack, tasks)
-    if job["state"] != "SUCCEEDED":
-        raise RuntimeError(f"the job ended {job['state']}")
-    return tasks / taken
+    return run(stack, tasks).per_second
 
 
-def _phase(job: dict[str, Any], first: str, last: str) -> float:
-    moments = (datetime.fromisoformat(job[name]) for name in (first, last))
-    begun, ended = moments
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A run, with what it asked of AWS."""
+
+    run: Run
+    used: counts.Requests
+    history: machine.History
+
+    def per_task(self) -> dict[str, float]:
+        """Return the counted figures a task, by the names of GOALS.
+
+        Reading the job meanwhile is the bench's own doing and no part of it. Lambda: one for each call of the
+        API, those that the product invokes by itself, and those of the machine.
+        """
+        services, tasks = self.used.by_service(), self.run.tasks
+        calls = services["apigateway"] + 1  # The submit is sent from here, past the hook.
+        functions = calls + services["lambda"] + self.history.calls
+        figures = (
+            services["sqs"],
+            self.used.write_units,
+            calls,
+            functions,
+            self.history.transitions,
+        )
+        return {name: figure / tasks for name, figure in zip(GOALS, figures, strict=True)}
+
+
+def measured(stack: Stack, folder: Path, tasks: int) -> Measured:
+    """Run a job and count its requests."""
+    before = counts.read(folder)
+    done = run(stack, tasks)
+    time.sleep(_SETTLE_SECONDS)
+    used = counts.since(counts.read(folder), before)
+    return Measured(done, used, machine.history(stack, done.job))
+
+
+def _phase(job: Mapping[str, Any], first: str, last: str) -> float:
+    begun, ended = (datetime.fromisoformat(job[name]) for name in (first, last))
     return (ended - begun).total_seconds()
 
 
-def measure(stack: Stack, folder: Path, tasks: int = TASKS) -> None:
-    """Print tasks a second, the success rate, requests a task by service, time by phase, the floor."""
+def sizes(text: str) -> list[int]:
+    """Return the sizes of BENCH_TASKS. Raises LocalError for what is no number of tasks."""
+    words = text.split()
+    if not words or not all(word.isdecimal() and 0 < int(word) <= 1_000_000 for word in words):
+        raise LocalError(
+            f'BENCH_TASKS={text!r}: give numbers of tasks, 1 to 1,000,000: "10000 100000".'
+        )
+    return [int(word) for word in words]
+
+
+def measure(stack: Stack, folder: Path) -> None:
+    """Print tasks a second, the success rate, requests a task by service, time by phase, the floor, by size."""
     run_small(stack)  # Warm functions, as they are in a service that is in use.
-    time.sleep(2)
-    before = counts.read(folder)
-    job, taken = _run(stack, tasks)
-    time.sleep(2)
-    used = counts.since(counts.read(folder), before)
-    rate, succeeded = tasks / taken, job["counts"]["succeeded"]
+    time.sleep(_SETTLE_SECONDS)
+    for tasks in sizes(os.environ.get("BENCH_TASKS") or TASKS):
+        _measure_size(stack, folder, tasks)
+
+
+def _measure_size(stack: Stack, folder: Path, tasks: int) -> None:
+    found = measured(stack, folder, tasks)
+    job, rate = found.run.job, found.run.per_second
     print(f"\n{tasks:,} no-op tasks, 2 workers, submit to SUCCEEDED with durable results")
     print(f"  throughput          {rate:9.1f} tasks/s  (goal {GOAL_TASKS_PER_SECOND})")
-    print(
-        f"  claim of the seed   {rate * 60:9.0f} tasks/minute  (claimed {SEED_TASKS_PER_MINUTE:,})"
+    claimed = f"(claimed {SEED_TASKS_PER_MINUTE:,})"
+    print(f"  claim of the seed   {rate * 60:9.0f} tasks/minute  {claimed}")
+    share = 100 * job["counts"]["succeeded"] / tasks
+    print(f"  success rate        {share:9.3f} %  (claimed 99.9)")
+    planned, worked = (
+        _phase(job, "created_at", "started_at"),
+        _phase(job, "started_at", "finished_at"),
     )
-    print(f"  success rate        {100 * succeeded / tasks:9.3f} %  (claimed 99.9)")
     print(
-        f"  phases              plan and enqueue {_phase(job, 'created_at', 'started_at'):.1f} s,",
-        end="",
+        f"  phases              plan and enqueue {planned:.1f} s, process and finish {worked:.1f} s"
     )
-    print(f" process and finish {_phase(job, 'started_at', 'finished_at'):.1f} s")
-    _print_requests(used, tasks)
-    own = floor.per_task(stack.endpoint_url, TASKS // TASKS_PER_MESSAGE // 5)
-    share = own["message"] / TASKS_PER_MESSAGE + own["row"]
-    print(
-        f"  emulator's floor    {1000 * share:9.2f} ms/task: queue and row alone, of {1000 / rate:.2f}"
-    )
+    print_requests(found)
+    messages = max(FLOOR_MIN_MESSAGES, min(tasks, 10_000) // TASKS_PER_MESSAGE // 5)
+    own = floor.per_task(stack.endpoint_url, messages)
+    emulator = 1000 * (own["message"] / TASKS_PER_MESSAGE + own["row"])
+    all_of_it = f"{1000 / rate:.2f}"
+    print(f"  emulator's floor    {emulator:9.2f} ms/task: queue and row alone, of {all_of_it}")
 
 
-def _print_requests(used: counts.Requests, tasks: int) -> None:
-    print("  AWS requests a task, counted where botocore sends:")
+def print_requests(found: Measured) -> None:
+    """Print the figures that have a goal, then all requests a task."""
+    used, tasks = found.used, found.run.tasks
+    print("  a task, with the goal at most:")
+    for name, figure in found.per_task().items():
+        print(f"    {name:<28}{figure:9.4f}  {GOALS[name]}")
+    print("  requests a task, counted where they are sent:")
     for service, number in sorted(used.by_service().items()):
         print(f"    {service:<16}{number / tasks:9.4f}")
-    units = sum(n for operation, n in used.units.items() if operation in counts.WRITES)
-    print(f"    write units     {units / tasks:9.4f}")
     for (service, operation), number in used.calls.most_common(12):
         print(f"      {service}.{operation:<28}{number / tasks:9.4f}")

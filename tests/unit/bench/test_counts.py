@@ -11,6 +11,7 @@ import pytest
 
 from local.errors import LocalError
 from local.paths import ROOT
+from local.processes import Identity
 from tests.bench import counts, machine, memory, million, throughput
 from tests.bench.__main__ import main
 
@@ -74,7 +75,7 @@ def test_memory_is_that_of_the_whole_session() -> None:
     )
     assert child.stdout is not None
     child.stdout.readline()
-    assert memory.resident_bytes(memory.Identity(child.pid, "")) > 64_000_000
+    assert memory.resident_bytes(Identity(child.pid, "")) > 64_000_000
     child.communicate(b"\n")
 
 

@@ -67,7 +67,8 @@ def test_root_is_pushed_at_the_throttle_s_pace_while_nothing_needs_it_sooner() -
 def test_reports_are_a_hundred_or_a_second_s() -> None:
     assert Load(workers=1).batch == 100
     assert Load(workers=1).period == pytest.approx(0.02)
-    assert (Load(workers=1_000).batch, Load(workers=1_000).period) == (6, pytest.approx(1.2))
+    assert Load(workers=1_000).batch == 6
+    assert Load(workers=1_000).period == pytest.approx(1.2)
 
 
 def test_the_hottest_partition_of_a_kind_is_the_one_with_most_units_in_the_time_looked_at() -> None:

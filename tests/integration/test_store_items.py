@@ -151,7 +151,7 @@ def test_each_item_has_its_key_and_expires_but_api_keys_and_the_cursor(
         (f"L#{job_id}#01", "0070"),
         (f"T#{job_id}#0000", "0000000"),
         (f"T#{job_id}#0080", "0020000"),
-        (f"N#{job_id}", "00"),
+        (f"N#{job_id}#00", "00"),
         ("G#m", "GIVEN"),
     }
     assert {key[0][:2] for key in workers} == {"W#", "R#"}

@@ -47,8 +47,8 @@ def leaf_key(job_id: str, leaf: int) -> tuple[str, str]:
 
 
 def node_key(job_id: str, node: int) -> tuple[str, str]:
-    """Return the key of a node."""
-    return f"N#{job_id}", f"{node:02d}"
+    """Return the key of a node: each is a partition, since every report of its tasks writes it."""
+    return f"N#{job_id}#{node:02d}", f"{node:02d}"
 
 
 def outbox_key(item: Outbox) -> tuple[str, str]:

@@ -49,6 +49,8 @@ class Pod:
     ready: bool
     restarts: int
     deleted: bool
+    ended: bool
+    """All its containers have ended: its phase says so some time later."""
 
 
 class Cluster:
@@ -80,8 +82,8 @@ class Cluster:
 
     def live(self, selector: str = POOL) -> list[Pod]:
         """Return the pods that are not ending or over."""
-        pods = self.pods(selector)
-        return [pod for pod in pods if not pod.deleted and pod.phase in ("Pending", "Running")]
+        pods = [pod for pod in self.pods(selector) if not pod.deleted and not pod.ended]
+        return [pod for pod in pods if pod.phase in ("Pending", "Running")]
 
     def wait(self, what: str, holds: Callable[[], bool], seconds: float = 180.0) -> float:
         """Wait until something holds; return the seconds it took. Raises AssertionError."""
@@ -137,4 +139,5 @@ def _pod(item: Any) -> Pod:
         ready=bool(containers) and all(each["ready"] for each in containers),
         restarts=sum(each["restartCount"] for each in containers),
         deleted="deletionTimestamp" in item["metadata"],
+        ended=bool(containers) and all("terminated" in each["state"] for each in containers),
     )

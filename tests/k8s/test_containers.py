@@ -30,8 +30,12 @@ _ONCE = {"max_attempts": 1, "max_timeouts": 1}
 
 @pytest.fixture(scope="module")
 def settings(image: str) -> dict[str, str]:
-    """Return small containers of the image that is there, many at once."""
+    """Return small containers of the image that is there, many at once.
+
+    The lease is longer than elsewhere: two hundred starting pods leave workers on the same machine little time.
+    """
     return {
+        "LEASE_SECONDS": "40",
         "CONTAINERS_IMAGES": image.rpartition(":")[0],
         "CONTAINERS_CPU": "10m",
         "CONTAINERS_MEMORY": "64Mi",

@@ -72,14 +72,7 @@ def run(env: Mapping[str, str]) -> int:
 
 def main() -> int:
     """Run the command line."""
-    interrupt.install()
-    try:
-        return run(os.environ)
-    except LocalError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except interrupt.Interrupted as error:
-        return error.exit_code
+    return interrupt.exit_code(lambda: run(os.environ))
 
 
 if __name__ == "__main__":

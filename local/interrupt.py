@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+
+from local.errors import LocalError
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS = 0.5
@@ -61,3 +65,15 @@ def install() -> None:
         signal.signal(number, _on_signal)
     if "MAKELEVEL" in os.environ:
         threading.Thread(target=_watch, args=[os.getppid()], daemon=True).start()
+
+
+def exit_code(action: Callable[[], int]) -> int:
+    """Run a command; return its exit code: 1 for an error, which is said, above 128 for a signal."""
+    install()
+    try:
+        return action()
+    except LocalError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except Interrupted as error:
+        return error.exit_code

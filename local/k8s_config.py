@@ -130,17 +130,14 @@ def run(env: Mapping[str, str]) -> list[str]:
     return [f"Written: {path}", "Next: kubectl apply -k k8s/overlays/local"]
 
 
+def _told() -> int:
+    print("\n".join(run(os.environ)))
+    return os.EX_OK
+
+
 def main() -> int:
     """Run the command line."""
-    interrupt.install()
-    try:
-        print("\n".join(run(os.environ)))
-    except LocalError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except interrupt.Interrupted as error:
-        return error.exit_code
-    return os.EX_OK
+    return interrupt.exit_code(_told)
 
 
 if __name__ == "__main__":

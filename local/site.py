@@ -109,18 +109,15 @@ def build_if_possible(scope: Scope) -> Path | None:
         return None
 
 
+def _built() -> int:
+    with Scope() as scope:
+        print(build(scope))
+    return 0
+
+
 def main() -> int:
     """Build the site and say where it is."""
-    interrupt.install()
-    try:
-        with Scope() as scope:
-            print(build(scope))
-        return 0
-    except LocalError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except interrupt.Interrupted as error:
-        return error.exit_code
+    return interrupt.exit_code(_built)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from local import interrupt, node
-from local.errors import LocalError
 from local.scope import Scope
 
 _SCRIPTS = ("client:check", "check", "test")
@@ -33,14 +32,7 @@ def run() -> int:
 
 def main() -> int:
     """Run the command line."""
-    interrupt.install()
-    try:
-        return run()
-    except LocalError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except interrupt.Interrupted as error:
-        return error.exit_code
+    return interrupt.exit_code(run)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 from ulid import ULID
 
-from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.items import (
     Job,
     Stop,
@@ -17,6 +16,7 @@ from orchestrator.model.items import (
 )
 from orchestrator.model.progress import Counts, Leaf, Packed, SetName, Tally, pack_leaf, pack_node
 from orchestrator.model.states import JobState, StopReason
+from orchestrator.model.timeline import TimelineEvent, TimelineKind
 from orchestrator.service.ports import JobChanges, JobGuard, Store
 from tests.integration.values import LATER, NOW, make_job
 
@@ -257,7 +257,7 @@ def test_every_attribute_of_a_job_can_be_changed_and_is_read_back(
         "resent_at": NOW,
         "expires_at": LATER + timedelta(days=1),
         "usage": Usage(attempts=1_000_001, worker_ms=10**12),
-        "events": (Happening(gen=2, what=Happened.RETRIED, at=NOW, by="k", tasks=1),),
+        "events": (TimelineEvent(gen=2, what=TimelineKind.RETRIED, at=NOW, by="k", tasks=1),),
     }
     # What `happened` is appended to the events: test_store_insight.py.
     assert changes.keys() == JobChanges.__annotations__.keys() - {"happened"}

@@ -5,24 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.items import Usage
 from orchestrator.model.progress import Counts, Packed, Tally, pack_leaf, pack_node
 from orchestrator.model.series import Point
 from orchestrator.model.states import JobState
+from orchestrator.model.timeline import TimelineEvent, TimelineKind
 from orchestrator.service.ports import JobGuard, Store
 from tests.integration.values import LATER, NOW, make_job
 
-STARTED = Happening(gen=1, what=Happened.STARTED, at=NOW, state=JobState.PROCESSING)
-STOPPED = Happening(
-    gen=1, what=Happened.STOPPED, at=NOW, state=JobState.STOPPING, by="me", detail='"a", [b] ü'
+STARTED = TimelineEvent(gen=1, what=TimelineKind.STARTED, at=NOW, state=JobState.PROCESSING)
+STOPPED = TimelineEvent(
+    gen=1, what=TimelineKind.STOPPED, at=NOW, state=JobState.STOPPING, by="me", detail='"a", [b] ü'
 )
-FINISHED = Happening(gen=1, what=Happened.FINISHED, at=NOW, tasks=0)
+FINISHED = TimelineEvent(gen=1, what=TimelineKind.FINISHED, at=NOW, tasks=0)
 
 
-def test_happenings_are_appended_by_the_write_that_makes_them_happen(
-    store: Store, job_id: str
-) -> None:
+def test_events_are_appended_by_the_write_that_makes_them_happen(store: Store, job_id: str) -> None:
     store.put_job(make_job(job_id))
     first = store.update_job(job_id, JobGuard(), state=JobState.PROCESSING, happened=STARTED)
     assert first is not None

@@ -46,14 +46,7 @@ def run(arguments: list[str]) -> int:
 
 def main() -> int:
     """Run the command line."""
-    interrupt.install()
-    try:
-        return run(sys.argv[1:])
-    except LocalError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except interrupt.Interrupted as error:
-        return error.exit_code
+    return interrupt.exit_code(lambda: run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -1568,7 +1568,7 @@ export interface components {
         };
         /**
          * EventOut
-         * @description A happening: `state` is the job's from then on, `by` a key or a part of the product.
+         * @description An event: `state` is the job's from then on, `by` a key or a part of the product.
          *
          *     `tasks`: planned: all; retried: those chosen; finished: those that FAILED.
          */
@@ -1580,7 +1580,7 @@ export interface components {
             at: string;
             /** Gen */
             gen: number;
-            event: components["schemas"]["Happened"];
+            event: components["schemas"]["TimelineKind"];
             /** By */
             by: string | null;
             state: components["schemas"]["JobState"] | null;
@@ -1591,7 +1591,7 @@ export interface components {
         };
         /**
          * EventsOut
-         * @description Oldest first. Between the submit and `from_gen`, happenings are no longer kept.
+         * @description Oldest first. Between the submit and `from_gen`, events are no longer kept.
          */
         EventsOut: {
             /** Job Id */
@@ -1637,12 +1637,6 @@ export interface components {
             /** Explanation */
             explanation: string;
         };
-        /**
-         * Happened
-         * @description Kinds of happenings. `submitted` is told by JOB itself.
-         * @enum {string}
-         */
-        Happened: "submitted" | "planned" | "started" | "stopped" | "restarted" | "finished" | "retried";
         /**
          * LimitHit
          * @description A limit that the job would meet: its value, what the job would have, and what happens then.
@@ -1826,6 +1820,12 @@ export interface components {
             points: components["schemas"]["PointOut"][];
             durations: components["schemas"]["DurationsOut"] | null;
         };
+        /**
+         * TimelineKind
+         * @description What an event says. `submitted` is told by JOB itself.
+         * @enum {string}
+         */
+        TimelineKind: "submitted" | "planned" | "started" | "stopped" | "restarted" | "finished" | "retried";
         /**
          * UploadOut
          * @description A request that uploads the file: send it with exactly these headers, then name `key` in a submission.

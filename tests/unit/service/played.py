@@ -10,7 +10,9 @@ from orchestrator.model.wire import (
     TaskMessage,
 )
 from orchestrator.service.claim import claim
+from orchestrator.service.control import cancel_job
 from orchestrator.service.read import read_job, read_task
+from orchestrator.service.sweep import sweep
 from orchestrator.service.views import CountsOut, TaskOut
 from tests.fakes.cluster import ALICE, Cluster
 
@@ -62,6 +64,16 @@ def runs_until_dropped(cluster: Cluster, message: TaskMessage, message_id: str =
         if claimed(cluster, message, message_id, receive_count) == "drop":
             return receive_count - 1
     raise AssertionError("it is run for ever")
+
+
+def cancel(cluster: Cluster) -> None:
+    cancel_job(cluster.world.deps, ALICE, cluster.job_id)
+
+
+def sweep_after(cluster: Cluster, seconds: float) -> None:
+    """Let time pass, then sweep once."""
+    cluster.world.wait(seconds)
+    sweep(cluster.world.deps, lambda: 40.0)
 
 
 def reopened(cluster: Cluster) -> Cluster:

@@ -11,17 +11,15 @@ from orchestrator.model.progress import Leaf
 from orchestrator.model.states import JobState, Outcome, TaskState
 from orchestrator.model.wire import CompleteIn, HeartbeatIn, TaskMessage
 from orchestrator.service.beat import heartbeat
-from orchestrator.service.control import cancel_job
 from orchestrator.service.create import create_tasks
 from orchestrator.service.finish import finish_last, finish_node
 from orchestrator.service.monitor import monitor_job
 from orchestrator.service.plan import plan_tasks
 from orchestrator.service.report import complete
 from orchestrator.service.submit import submit_job
-from orchestrator.service.sweep import sweep
 from tests.fakes.cluster import ALICE, Cluster, report_of, submission
 from tests.unit.service.overtaking import dying, overtake
-from tests.unit.service.played import counts, fail, row, started
+from tests.unit.service.played import cancel, counts, fail, row, started, sweep_after
 
 NODE = 0
 
@@ -32,15 +30,6 @@ def ended(count: int = 2, **fields: object) -> Cluster:
     cluster.work(fail)
     assert cluster.end() == "FAILED"
     return cluster
-
-
-def cancel(cluster: Cluster) -> None:
-    cancel_job(cluster.world.deps, ALICE, cluster.job_id)
-
-
-def sweep_after(cluster: Cluster, seconds: float) -> None:
-    cluster.world.wait(seconds)
-    sweep(cluster.world.deps, lambda: 40.0)
 
 
 # ---- tokens

@@ -8,23 +8,13 @@ from orchestrator.errors import SendFailed
 from orchestrator.model.items import Outbox
 from orchestrator.model.states import Outcome
 from orchestrator.model.wire import CompleteIn, TaskMessage, Unstarted
-from orchestrator.service.control import cancel_job
 from orchestrator.service.report import complete
 from orchestrator.service.sweep import sweep
-from tests.fakes.cluster import ALICE, Cluster, report_of
+from tests.fakes.cluster import Cluster, report_of
 from tests.unit.service.overtaking import dying, overtake
-from tests.unit.service.played import claimed, counts, fail, row, started
+from tests.unit.service.played import cancel, claimed, counts, fail, row, started, sweep_after
 
 NODE = 0
-
-
-def cancel(cluster: Cluster) -> None:
-    cancel_job(cluster.world.deps, ALICE, cluster.job_id)
-
-
-def sweep_after(cluster: Cluster, seconds: float) -> None:
-    cluster.world.wait(seconds)
-    sweep(cluster.world.deps, lambda: 40.0)
 
 
 def messages_after_sweep(cluster: Cluster, seconds: float = 200) -> list[TaskMessage]:

@@ -8,15 +8,14 @@ from orchestrator.errors import NotComplete
 from orchestrator.model.items import Outbox
 from orchestrator.model.progress import Root
 from orchestrator.model.states import JobState
-from orchestrator.service.control import cancel_job
 from orchestrator.service.create import create_tasks
 from orchestrator.service.finish import finish_last, finish_node, list_nodes
 from orchestrator.service.monitor import monitor_job
 from orchestrator.service.plan import plan_tasks
 from orchestrator.service.sweep import sweep
-from tests.fakes.cluster import ALICE, Cluster
+from tests.fakes.cluster import Cluster
 from tests.unit.service.overtaking import Died, dying, overtake
-from tests.unit.service.played import fail, row, started
+from tests.unit.service.played import cancel, fail, row, started, sweep_after
 
 LONG = {"initial_seconds": 3_000, "max_seconds": 3_000}
 
@@ -29,15 +28,6 @@ def planned(count: int = 1, **fields: object) -> Cluster:
     create_tasks(cluster.world.deps, cluster.job_id, 1, 1, 0)
     cluster.enqueue(in_machine=True)
     return cluster
-
-
-def cancel(cluster: Cluster) -> None:
-    cancel_job(cluster.world.deps, ALICE, cluster.job_id)
-
-
-def sweep_after(cluster: Cluster, seconds: float) -> None:
-    cluster.world.wait(seconds)
-    sweep(cluster.world.deps, lambda: 40.0)
 
 
 def test_work_that_ended_before_the_monitor_waits_wakes_it_at_once() -> None:

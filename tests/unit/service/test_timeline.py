@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.errors import NotFound
-from orchestrator.model.happenings import KEPT_MAX
 from orchestrator.model.items import Role
 from orchestrator.model.states import JobState
+from orchestrator.model.timeline import KEPT_MAX
 from orchestrator.service.access import Caller
 from orchestrator.service.sweep import EXECUTIONS_MAX, execution_ended
 from orchestrator.service.timeline import EventsOut, job_events

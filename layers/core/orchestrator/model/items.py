@@ -8,9 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from orchestrator.model.happenings import Happening
 from orchestrator.model.progress import Counts
 from orchestrator.model.states import JobState, Outcome, StopReason, TaskState
+from orchestrator.model.timeline import TimelineEvent
 from orchestrator.model.wire import RunningTask, TaskError
 
 HISTORY_MAX = 5
@@ -71,7 +71,7 @@ class Job:
     checks: int = 0
     results_ref: str | None = None
     resent_at: datetime | None = None
-    events: tuple[Happening, ...] = ()
+    events: tuple[TimelineEvent, ...] = ()
     usage: Usage | None = None
 
 

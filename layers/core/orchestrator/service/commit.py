@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.ids import NODE_SIZE, leaf_of, node_of_leaf, offset_of
 from orchestrator.model.items import Job, Stop
 from orchestrator.model.progress import (
@@ -24,6 +23,7 @@ from orchestrator.model.progress import (
 )
 from orchestrator.model.series import Point, bucket_of
 from orchestrator.model.states import JobEvent, JobState, StopReason, state_after, states_before
+from orchestrator.model.timeline import TimelineEvent, TimelineKind
 from orchestrator.policy import Policy, wants_refill, window_tasks
 from orchestrator.service.ports import Deps, JobGuard
 
@@ -203,9 +203,9 @@ def stop_job(deps: Deps, job_id: str, gen: int, reason: StopReason, by: str) -> 
         state=state_after(JobEvent.STOPPED),
         state_reason=reason,
         stop=Stop(reason=reason, by=by, at=deps.now()),
-        happened=Happening(
+        happened=TimelineEvent(
             gen=gen,
-            what=Happened.STOPPED,
+            what=TimelineKind.STOPPED,
             at=deps.now(),
             state=JobState.STOPPING,
             by=by,

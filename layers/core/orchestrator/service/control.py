@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from orchestrator.errors import Conflict, cut
-from orchestrator.model.happenings import Happened, Happening, kept_at_retry
 from orchestrator.model.items import Job, Role
 from orchestrator.model.progress import Root
 from orchestrator.model.states import (
@@ -15,6 +14,7 @@ from orchestrator.model.states import (
     StopReason,
     state_after,
 )
+from orchestrator.model.timeline import TimelineEvent, TimelineKind, kept_at_retry
 from orchestrator.policy import Policy
 from orchestrator.service.access import Caller, own_job, require
 from orchestrator.service.choose import choose_tasks
@@ -113,9 +113,9 @@ def _reopen(deps: Deps, job: Job, chosen: list[int], by: str) -> Job | None:
     gen, now = job.gen + 1, deps.now()
     reopen_ref = f"jobs/{job.job_id}/reopen/{gen}-{deps.new_id()}"
     put_selection(deps, reopen_ref, chosen)
-    retried = Happening(
+    retried = TimelineEvent(
         gen=gen,
-        what=Happened.RETRIED,
+        what=TimelineKind.RETRIED,
         at=now,
         state=state_after(JobEvent.RETRIED),
         by=by,

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator.errors import NotComplete
-from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.ids import (
     NODE_SIZE,
     leaf_of,
@@ -29,6 +28,7 @@ from orchestrator.model.states import (
     TaskState,
     state_after,
 )
+from orchestrator.model.timeline import TimelineEvent, TimelineKind
 from orchestrator.policy import Policy, how_it_ends
 from orchestrator.service.commit import (
     expiry,
@@ -228,9 +228,9 @@ def _set_final(
             attempts=sum(part.attempts for part in manifest.parts),
             worker_ms=sum(part.worker_ms for part in manifest.parts),
         ),
-        happened=Happening(
+        happened=TimelineEvent(
             gen=job.gen,
-            what=Happened.FINISHED,
+            what=TimelineKind.FINISHED,
             at=now,
             state=state,
             detail=reason,

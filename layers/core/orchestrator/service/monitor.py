@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from orchestrator.errors import Superseded
-from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.items import Job
 from orchestrator.model.states import JobEvent, JobState, state_after
+from orchestrator.model.timeline import TimelineEvent, TimelineKind
 from orchestrator.service.commit import expiry, send_token
 from orchestrator.service.plan import current_job
 from orchestrator.service.ports import Deps, JobChanges, JobGuard
@@ -37,8 +37,8 @@ def _keep_token(deps: Deps, job_id: str, gen: int, exec: int, token: str) -> Job
         if job.state is JobState.ENQUEUING:
             changes["state"] = state_after(JobEvent.ENQUEUED)
             changes["started_at"] = now = deps.now()
-            changes["happened"] = Happening(
-                gen=gen, what=Happened.STARTED, at=now, state=changes["state"]
+            changes["happened"] = TimelineEvent(
+                gen=gen, what=TimelineKind.STARTED, at=now, state=changes["state"]
             )
         guard = JobGuard(gen=gen, exec=exec, states=frozenset({job.state}))
         kept = deps.store.update_job(job_id, guard, **changes)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Required, TypedDict
 
 from orchestrator.errors import BadInput, Superseded, cut
-from orchestrator.model.happenings import DETAIL_MAX_CHARS, Happened, Happening
 from orchestrator.model.items import Job
 from orchestrator.model.progress import Counts
 from orchestrator.model.states import (
@@ -16,6 +15,7 @@ from orchestrator.model.states import (
     state_after,
     states_before,
 )
+from orchestrator.model.timeline import DETAIL_MAX_CHARS, TimelineEvent, TimelineKind
 from orchestrator.service.commit import expiry
 from orchestrator.service.inputs import manifest_key, plan_key, put_part, spec_key
 from orchestrator.service.ports import Deps, JobGuard
@@ -132,9 +132,9 @@ def _planned(deps: Deps, job: Job, plan: Plan | None) -> Job:
         job.job_id,
         JobGuard(gen=job.gen, states=states_before(JobEvent.PLANNED)),
         state=state_after(JobEvent.PLANNED),
-        happened=Happening(
+        happened=TimelineEvent(
             gen=job.gen,
-            what=Happened.PLANNED,
+            what=TimelineKind.PLANNED,
             at=deps.now(),
             state=state_after(JobEvent.PLANNED),
             tasks=job.total,
@@ -175,9 +175,9 @@ def _reject(deps: Deps, job: Job, reason: str) -> None:
         total=0,
         final_counts=Counts(),
         finished_at=deps.now(),
-        happened=Happening(
+        happened=TimelineEvent(
             gen=job.gen,
-            what=Happened.FINISHED,
+            what=TimelineKind.FINISHED,
             at=deps.now(),
             state=state_after(event),
             detail=cut(f"bad_input: {reason}", DETAIL_MAX_CHARS),

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypedDict, Unpack
 
-from orchestrator.model.happenings import Happening
 from orchestrator.model.ids import MAX_TASKS
 from orchestrator.model.items import (
     ApiKey,
@@ -26,6 +25,7 @@ from orchestrator.model.items import (
 )
 from orchestrator.model.progress import Counts, Leaf, Node, Root, SetName
 from orchestrator.model.states import JobState
+from orchestrator.model.timeline import TimelineEvent
 from orchestrator.service.fleet_port import FleetStore
 from orchestrator.service.insight_port import InsightStore
 from orchestrator.service.sources import Sources
@@ -55,8 +55,8 @@ class JobChanges(TypedDict, total=False):
     resent_at: datetime
     expires_at: datetime
     usage: Usage
-    events: tuple[Happening, ...]
-    happened: Happening
+    events: tuple[TimelineEvent, ...]
+    happened: TimelineEvent
     """Appended to `events`, which must not be set by the same write."""
 
 

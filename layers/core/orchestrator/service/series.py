@@ -9,10 +9,10 @@ from itertools import pairwise
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator.errors import FieldError, InvalidField
-from orchestrator.model.happenings import Happened
 from orchestrator.model.items import Job
 from orchestrator.model.progress import Counts, Root
 from orchestrator.model.series import Point
+from orchestrator.model.timeline import TimelineKind
 from orchestrator.service.access import Caller, own_job
 from orchestrator.service.durations import DurationsOut, durations_of, sample_rows
 from orchestrator.service.ports import Deps
@@ -84,7 +84,7 @@ def _times(job: Job, gen: int) -> tuple[datetime | None, datetime | None]:
     if gen == job.gen:
         return job.started_at, job.finished_at
     at = {event.what: event.at for event in job.events if event.gen == gen}
-    return at.get(Happened.STARTED), at.get(Happened.FINISHED)
+    return at.get(TimelineKind.STARTED), at.get(TimelineKind.FINISHED)
 
 
 def _with_ends(deps: Deps, job: Job, root: Root, points: Sequence[Point]) -> list[Point]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.ids import nodes_of
 from orchestrator.model.items import Job
 from orchestrator.model.states import ACTIVE_JOB_STATES, JobState, StopReason
+from orchestrator.model.timeline import TimelineEvent, TimelineKind
 from orchestrator.policy import Policy
 from orchestrator.service.commit import judge_job, push_again, refill_due, send_token, stop_job
 from orchestrator.service.outbox import sweep_outbox
@@ -137,9 +137,9 @@ def _restarted(deps: Deps, job: Job, status: str, check_seconds: int) -> JobChan
         next_check_at=now + timedelta(seconds=check_seconds),
     )
     if job.exec <= EXECUTIONS_MAX:
-        changes["happened"] = Happening(
+        changes["happened"] = TimelineEvent(
             gen=job.gen,
-            what=Happened.RESTARTED,
+            what=TimelineKind.RESTARTED,
             at=now,
             state=job.state,
             by="sweep",

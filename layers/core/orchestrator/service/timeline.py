@@ -6,14 +6,14 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.model.happenings import Happened
 from orchestrator.model.states import JobState
+from orchestrator.model.timeline import TimelineKind
 from orchestrator.service.access import Caller, own_job
 from orchestrator.service.ports import Deps
 
 
 class EventOut(BaseModel):
-    """A happening: `state` is the job's from then on, `by` a key or a part of the product.
+    """An event: `state` is the job's from then on, `by` a key or a part of the product.
 
     `tasks`: planned: all; retried: those chosen; finished: those that FAILED.
     """
@@ -22,7 +22,7 @@ class EventOut(BaseModel):
 
     at: datetime
     gen: int
-    event: Happened
+    event: TimelineKind
     by: str | None
     state: JobState | None
     detail: str | None
@@ -30,7 +30,7 @@ class EventOut(BaseModel):
 
 
 class EventsOut(BaseModel):
-    """Oldest first. Between the submit and `from_gen`, happenings are no longer kept."""
+    """Oldest first. Between the submit and `from_gen`, events are no longer kept."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,7 +46,7 @@ def job_events(deps: Deps, caller: Caller, job_id: str) -> EventsOut:
     submitted = EventOut(
         at=job.created_at,
         gen=1,
-        event=Happened.SUBMITTED,
+        event=TimelineKind.SUBMITTED,
         by=job.created_by,
         state=JobState.CREATED,
         detail=None,

@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from orchestrator.model.happenings import Happened, Happening
 from orchestrator.model.ids import leaf_of, node_of_leaf
 from orchestrator.model.items import AttemptEnd, Budgets, Job, Outbox, Stop, TaskRow, Usage
 from orchestrator.model.progress import Counts, Leaf, Node, Root
 from orchestrator.model.states import JobState, Outcome, StopReason, TaskState
+from orchestrator.model.timeline import TimelineEvent, TimelineKind
 from orchestrator.model.wire import TaskError
 from orchestrator.store.models import JobRow
 
@@ -97,8 +97,8 @@ def pack_usage(usage: Usage | None) -> list[int] | None:
     return [usage.attempts, usage.worker_ms] if usage is not None else None
 
 
-def pack_happening(event: Happening) -> str:
-    """Return a happening as JSON text, its last absent fields left out."""
+def pack_event(event: TimelineEvent) -> str:
+    """Return an event as JSON text, its last absent fields left out."""
     packed = [event.gen, event.what, millis(event.at), event.state, event.by, event.detail]
     packed.append(event.tasks)
     while packed[-1] is None:
@@ -106,11 +106,11 @@ def pack_happening(event: Happening) -> str:
     return _json(packed)
 
 
-def _happening_value(text: str) -> Happening:
+def _event_value(text: str) -> TimelineEvent:
     gen, what, at, state, by, detail, tasks = (from_json(text) + [None] * 4)[:7]
-    return Happening(
+    return TimelineEvent(
         gen=gen,
-        what=Happened(what),
+        what=TimelineKind(what),
         at=moment(at),
         state=JobState(state) if state is not None else None,
         by=by,
@@ -131,7 +131,7 @@ def job_item(model: type[JobRow], job: Job) -> JobRow:
         stop=pack_stop(job.stop),
         final_counts=pack_counts(job.final_counts),
         tags=dict(job.tags) or None,
-        events=[pack_happening(event) for event in job.events] or None,
+        events=[pack_event(event) for event in job.events] or None,
         usage=pack_usage(job.usage),
         **plain,
     )
@@ -152,7 +152,7 @@ def job_value(row: JobRow) -> Job:
         stop=stop,
         final_counts=Counts(**row.final_counts) if row.final_counts else None,
         tags=row.tags or {},
-        events=tuple(_happening_value(str(text)) for text in row.events or ()),
+        events=tuple(_event_value(str(text)) for text in row.events or ()),
         usage=Usage(attempts=row.usage[0], worker_ms=row.usage[1]) if row.usage else None,
         **values,
     )

@@ -20,7 +20,7 @@ from orchestrator.store.codec import (
     job_key,
     job_value,
     pack_counts,
-    pack_happening,
+    pack_event,
     pack_stop,
     pack_usage,
     root_value,
@@ -97,7 +97,7 @@ class JobsStore:
         packed = value
         if name == "happened":
             events = self._job.events
-            return [events.set((events | []).append([pack_happening(value)]))]
+            return [events.set((events | []).append([pack_event(value)]))]
         if name == "state":
             active = active_index(job_id, value)
             packed = value.value
@@ -111,7 +111,7 @@ class JobsStore:
         elif name == "usage":
             packed = pack_usage(value)
         elif name == "events":
-            packed = [pack_happening(event) for event in value]
+            packed = [pack_event(event) for event in value]
         return [self._set(name, packed), *extra]
 
     def _set(self, name: str, value: Any) -> Action:

@@ -10,12 +10,12 @@ from enum import StrEnum
 from orchestrator.model.states import JobState
 
 KEPT_MAX = 30
-"""Happenings of older generations that a retry leaves on JOB, which so keeps below 4 KB, one read unit."""
+"""Events of older generations that a retry leaves on JOB, which so keeps below 4 KB, one read unit."""
 DETAIL_MAX_CHARS = 200
 
 
-class Happened(StrEnum):
-    """Kinds of happenings. `submitted` is told by JOB itself."""
+class TimelineKind(StrEnum):
+    """What an event says. `submitted` is told by JOB itself."""
 
     SUBMITTED = "submitted"
     PLANNED = "planned"
@@ -27,14 +27,14 @@ class Happened(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
-    """One: `state` is the job's from then on, `by` a key or a part of the product.
+class TimelineEvent:
+    """One event: `state` is the job's from then on, `by` a key or a part of the product.
 
     `tasks`: planned: all; retried: those chosen; finished: those that FAILED.
     """
 
     gen: int
-    what: Happened
+    what: TimelineKind
     at: datetime
     state: JobState | None = None
     by: str | None = None
@@ -42,8 +42,8 @@ class Happening:
     tasks: int | None = None
 
 
-def kept_at_retry(events: Sequence[Happening]) -> tuple[Happening, ...]:
-    """Return the newest whole generations of at most KEPT_MAX happenings together."""
+def kept_at_retry(events: Sequence[TimelineEvent]) -> tuple[TimelineEvent, ...]:
+    """Return the newest whole generations of at most KEPT_MAX events together."""
     kept = list(events)
     while len(kept) > KEPT_MAX:
         kept = [event for event in kept if event.gen != kept[0].gen]

@@ -97,8 +97,8 @@ CONDITIONS = [
     Mutant(
         "an event replaces those before it",
         f"{_CORE}/store/jobs.py",
-        "events.set((events | []).append([pack_happening(value)]))",
-        "events.set([pack_happening(value)])",
+        "events.set((events | []).append([pack_event(value)]))",
+        "events.set([pack_event(value)])",
         _INSIGHT,
     ),
     Mutant(

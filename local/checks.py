@@ -28,6 +28,16 @@ LINT: Mapping[str, Sequence[str]] = {
 }
 SITE: Mapping[str, Sequence[str]] = {"site": (_PYTHON, "-m", "local.site_checks")}
 _PYTEST = (_PYTHON, "-m", "pytest", "-p", "local.pytest_interrupt", "--cov", "--cov-report=term")
+_PROCESSES_MAX = 8
+
+
+def in_parallel(cores: int) -> tuple[str, ...]:
+    """Return pytest's options for the whole suite: one process more than cores, since many tests wait.
+
+    What belongs in one process and what begins first, tests/conftest.py says.
+    """
+    processes = min(cores + 1, _PROCESSES_MAX)
+    return ("--numprocesses", str(processes), "--dist", "loadgroup", "--no-loadscope-reorder")
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -46,7 +56,7 @@ def steps(command: str, arguments: Sequence[str]) -> dict[str, Sequence[str]]:
     """Return the steps of a command, by name."""
     commands: dict[str, dict[str, Sequence[str]]] = {
         "lint": dict(LINT),
-        "test": {**({} if arguments else {**LINT, **SITE}), "pytest": (*_PYTEST, *arguments)},
+        "test": {"pytest": (*_PYTEST, *arguments)} if arguments else _everything(),
         "test-site": {"site in a browser": (_PYTHON, "-m", "tests.site", *arguments)},
         "format": {"ruff format": (_PYTHON, "-m", "ruff", "format")},
         "bench": {"bench": (_PYTHON, "-m", "tests.bench", *arguments)},
@@ -56,6 +66,10 @@ def steps(command: str, arguments: Sequence[str]) -> dict[str, Sequence[str]]:
         "docs": {"states": (_PYTHON, "-m", "local.states_page")},
     }
     return commands[command]
+
+
+def _everything() -> dict[str, Sequence[str]]:
+    return {**LINT, **SITE, "pytest": (*_PYTEST, *in_parallel(os.process_cpu_count() or 1))}
 
 
 def run(command: str, arguments: Sequence[str]) -> int:

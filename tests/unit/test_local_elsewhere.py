@@ -56,12 +56,12 @@ def test_a_wrong_emulator_is_refused_with_what_to_do(
         ("https://dynamodb.us-east-1.amazonaws.com", "AWS itself"),
         ("https://sqs.us-east-1.api.aws", "AWS itself"),
         ("localhost:4566", "no http address"),
-        (f"http://127.0.0.1:{free_port()}", "No emulator answers"),
+        ("http://127.0.0.1:{free}", "No emulator answers"),
     ],
 )
 def test_what_is_no_emulator_is_not_deployed_to(url: str, said: str) -> None:
     with Scope() as scope, pytest.raises(emulator.EmulatorError, match=said):
-        emulator.external(scope, url)
+        emulator.external(scope, url.format(free=free_port()))
 
 
 def test_a_stack_on_an_external_emulator_is_read_back_and_is_whole_with_its_workers(

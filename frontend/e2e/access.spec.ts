@@ -27,6 +27,20 @@ test("axe finds nothing on any page, in either theme", async ({ signedIn: page, 
   expect(all).toEqual([]);
 });
 
+test("axe finds nothing where a handler says what it takes and refuses an item", async ({
+  signedIn: page,
+}) => {
+  await page.goto("/submit?handler=sleep");
+  await expect(page.getByRole("heading", { name: "What sleep takes" })).toBeVisible({ timeout: 60_000 });
+  await page.getByRole("textbox", { name: "Items" }).fill('[{"seconds": -1}]');
+  await expect(page.getByText("Line 1: seconds must be 0 or more")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Submit" })).toBeDisabled();
+  for (const theme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+    expect(await violations(page)).toEqual([]);
+  }
+});
+
 test("axe finds nothing on the sign-in page and in a question", async ({ page, api }) => {
   await page.goto("/sign-in");
   await expect(page.getByLabel("API key")).toBeVisible();

@@ -20,6 +20,8 @@ test("a job is submitted by form, watched to its end, and its results are downlo
   signedIn: page,
 }) => {
   await page.goto("/submit?handler=sleep");
+  // Its workers have told what it takes.
+  await expect(page.getByRole("heading", { name: "What sleep takes" })).toBeVisible({ timeout: 60_000 });
   await page.getByLabel("Name").fill("by form");
   await page
     .getByRole("textbox", { name: "Items" })

@@ -13,6 +13,8 @@ export interface JobFilter {
 }
 
 export const JOBS_PER_PAGE = 25;
+/** Of a job that names none. */
+export const USUAL_PRIORITY = 5;
 
 /** One page of jobs, newest first. */
 export const jobsQuery = (filter: JobFilter) =>

@@ -493,7 +493,8 @@ export interface components {
          * ClaimMessage
          * @description A received message, as the claim names it.
          *
-         *     `begins` false asks only whether anything of it is left to run: no start is counted.
+         *     `begins` false asks only whether anything of it is left to run: no start is counted. `hold` is the
+         *     message's: tasks that another message may run are left out.
          */
         ClaimMessage: {
             /** Job */
@@ -517,6 +518,8 @@ export interface components {
              * @default true
              */
             begins: boolean;
+            /** Hold */
+            hold?: true | null;
         };
         /**
          * ClaimOut
@@ -596,6 +599,9 @@ export interface components {
         /**
          * HeartbeatIn
          * @description Body of POST /api/v1/workers/{worker_id}/heartbeat; each 15 s, each 60 s when idle.
+         *
+         *     `schemas_digest` names the set of JSON schemas of the handlers' inputs; `schemas` is that set, sent only
+         *     after an answer has asked for it: at most 50 handlers, 8 KB each, 32 KB in all.
          */
         HeartbeatIn: {
             /** Version */
@@ -626,16 +632,31 @@ export interface components {
             touched: {
                 [key: string]: number[];
             };
+            /** Schemas Digest */
+            schemas_digest?: string | null;
+            /** Schemas */
+            schemas?: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["JsonValue"];
+                };
+            } | null;
         };
         /**
          * HeartbeatOut
          * @description Answer of a heartbeat: cancel reaches handlers this way.
+         *
+         *     `schemas_wanted`: the set that `schemas_digest` named is not known; send it with the next heartbeat.
          */
         HeartbeatOut: {
             /** Jobs */
             jobs: {
                 [key: string]: components["schemas"]["JobStatus"];
             };
+            /**
+             * Schemas Wanted
+             * @default false
+             */
+            schemas_wanted: boolean;
         };
         /**
          * JobInfo
@@ -662,6 +683,8 @@ export interface components {
             name: string;
             /** Handler */
             handler: string;
+            /** Priority */
+            priority: number;
             state: components["schemas"]["JobState"];
             /** State Reason */
             state_reason: string | null;
@@ -1104,6 +1127,9 @@ export interface components {
         /**
          * SubmitJobIn
          * @description Body of POST /api/v1/jobs. Times are in seconds.
+         *
+         *     `priority`: among the tenant's jobs, higher first. A job sends no more tasks while one of a higher priority
+         *     has tasks that were not sent.
          */
         SubmitJobIn: {
             /** Name */
@@ -1150,6 +1176,11 @@ export interface components {
             tasks_per_message?: number | null;
             /** Max Running */
             max_running?: number | null;
+            /**
+             * Priority
+             * @default 5
+             */
+            priority: number;
         };
         /**
          * TaskError
@@ -1888,12 +1919,19 @@ export interface components {
         /**
          * WorkerPage
          * @description A page of the living workers; `next_cursor` is null on the last one.
+         *
+         *     `schemas`, where they were asked for: the JSON schema of the input of each handler that declares one, as the
+         *     page's newest worker with that handler has it.
          */
         WorkerPage: {
             /** Workers */
             workers: components["schemas"]["WorkerOut"][];
             /** Next Cursor */
             next_cursor: string | null;
+            /** Schemas */
+            schemas: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
         };
         /**
          * WorkerTask
@@ -3083,7 +3121,9 @@ export interface operations {
             query?: {
                 /** @description Only tasks in this state. */
                 state?: components["schemas"]["TaskState"] | null;
-                /** @description Entries on the page, at most. */
+                /** @description Only tasks whose newest error is of exactly this type. */
+                error_type?: string | null;
+                /** @description Tasks on the page, at most. */
                 limit?: number;
                 /** @description next_cursor of the page before. */
                 cursor?: string | null;
@@ -3817,6 +3857,8 @@ export interface operations {
                 limit?: number;
                 /** @description next_cursor of the page before. */
                 cursor?: string | null;
+                /** @description Also the JSON schemas of the handlers' inputs, each once. */
+                schemas?: boolean;
             };
             header?: never;
             path?: never;

@@ -6,16 +6,16 @@ export type Task = Schemas["TaskOut"];
 
 const TASKS_PER_PAGE = 100;
 
-/** Tasks of a job by index, page by page. */
-export const tasksQuery = (jobId: string, state?: Schemas["TaskState"]) =>
+/** Tasks of a job by index, page by page; a page of one type of error may be empty and not the last. */
+export const tasksQuery = (jobId: string, state?: Schemas["TaskState"], errorType?: string) =>
   infiniteQueryOptions({
-    queryKey: ["tasks", jobId, state],
+    queryKey: ["tasks", jobId, state, errorType],
     queryFn: ({ signal, pageParam }) =>
       answer(
         client.GET("/api/v1/jobs/{job_id}/tasks", {
           params: {
             path: { job_id: jobId },
-            query: { state, cursor: pageParam, limit: TASKS_PER_PAGE },
+            query: { state, error_type: errorType, cursor: pageParam, limit: TASKS_PER_PAGE },
           },
           signal,
         }),

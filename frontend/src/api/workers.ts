@@ -5,8 +5,8 @@ import { answer, client, type Schemas } from "./client";
 export type Worker = Schemas["WorkerOut"];
 export type WorkerTask = Schemas["WorkerTask"];
 
-const ask = (cursor: string | undefined, signal: AbortSignal) =>
-  answer(client.GET("/api/v1/workers", { params: { query: { cursor, limit: 100 } }, signal }));
+const ask = (cursor: string | undefined, signal: AbortSignal, schemas?: true) =>
+  answer(client.GET("/api/v1/workers", { params: { query: { cursor, limit: 100, schemas } }, signal }));
 
 /** Workers that were heard of within three minutes, page by page. */
 export const workersQuery = () =>
@@ -17,12 +17,13 @@ export const workersQuery = () =>
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
 
-/** Handlers that live workers have, by name; the first hundred workers tell. */
+/** Handlers that live workers have, by name, and the JSON schemas of their inputs; the first hundred workers tell. */
 export const handlersQuery = () =>
   queryOptions({
     queryKey: ["handlers"],
     queryFn: async ({ signal }) => {
-      const page = await ask(undefined, signal);
-      return [...new Set(page.workers.flatMap((worker) => worker.handlers))].sort();
+      const page = await ask(undefined, signal, true);
+      const names = [...new Set(page.workers.flatMap((worker) => worker.handlers))].sort();
+      return { names, schemas: page.schemas ?? {} };
     },
   });

@@ -1,7 +1,7 @@
 /** How far the job is: its bar, its counts, its times. */
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import type { Job } from "@/api/jobs";
+import { type Job, USUAL_PRIORITY } from "@/api/jobs";
 import { averageRate, secondsLeft } from "@/jobs/progress";
 import { count, duration, percent, rate } from "@/ui/format";
 import { ProgressBar } from "@/ui/ProgressBar";
@@ -55,6 +55,7 @@ function Facts({ job }: { job: Job }) {
           <Lasting from={job.started_at} to={job.finished_at} />
         </Fact>
       )}
+      {job.priority !== USUAL_PRIORITY && <Fact name="Priority">{job.priority}</Fact>}
       {left !== null && <Fact name="Left, at this rate">{duration(Math.ceil(left))}</Fact>}
     </dl>
   );

@@ -12,7 +12,7 @@ interface Props {
 
 /** Handlers of live workers are suggested; a job of another one waits until such a worker comes. */
 export function Names({ draft, errors, set }: Props) {
-  const handlers = useQuery(handlersQuery()).data ?? [];
+  const handlers = useQuery(handlersQuery()).data?.names ?? [];
   const unknown = handlers.length > 0 && draft.handler !== "" && !handlers.includes(draft.handler.trim());
   return (
     <div className="grid grid-cols-1 gap-4 sm:grid-cols-2">

@@ -9,7 +9,7 @@ interface Props {
   set: (part: Partial<Draft>) => void;
 }
 
-type TextKey = "attempts" | "timeout" | "deadline" | "tolerated" | "maxRunning" | "tags";
+type TextKey = "attempts" | "timeout" | "deadline" | "tolerated" | "maxRunning" | "priority" | "tags";
 
 const FIELDS: readonly [key: TextKey, label: string, hint: string][] = [
   ["attempts", "Attempts", "Of a task that fails; 1 to 100"],
@@ -17,6 +17,7 @@ const FIELDS: readonly [key: TextKey, label: string, hint: string][] = [
   ["deadline", "Deadline, seconds", "Of the whole job; none when empty"],
   ["tolerated", "Tolerated failures", "A number of tasks, or a percentage as 5%"],
   ["maxRunning", "Tasks at once", "At most; by the rate when empty"],
+  ["priority", "Priority", "0 to 9; your jobs of a higher one go first"],
   ["tags", "Tags", "As team:data, env:prod"],
 ];
 

@@ -1,17 +1,23 @@
 /** Where the tasks come from. */
 import { Tabs } from "radix-ui";
+import { Button } from "@/ui/Button";
 import { TextField } from "@/ui/Field";
 import { count } from "@/ui/format";
-import { type Draft, type Errors, SOURCES, type Source } from "./draft";
+import { type Draft, EMPTY, type Errors, SOURCES, type Source } from "./draft";
 import { Editor } from "./Editor";
 import { FileSource } from "./FileSource";
 import { readItems, readObject } from "./json";
 import { combinations } from "./matrix";
+import { CHECKED_MAX } from "./schema/check";
+import { exampleOf, withItem } from "./schema/example";
+import type { Schema } from "./schema/schema";
+import type { Input } from "./schema/useInput";
 
 interface Props {
   draft: Draft;
   errors: Errors;
   set: (part: Partial<Draft>) => void;
+  input: Input;
 }
 
 const NAMES: Record<Source, string> = { items: "Items", count: "Count", matrix: "Matrix", file: "File" };
@@ -19,17 +25,51 @@ const NAMES: Record<Source, string> = { items: "Items", count: "Count", matrix: 
 const TAB =
   "rounded-[5px] px-3 py-1 text-[13px] font-medium text-muted hover:text-text data-[state=active]:bg-panel data-[state=active]:text-text data-[state=active]:shadow-sm";
 
-function Items({ draft, errors, set }: Props) {
-  const { value } = readItems(draft.items);
+function hintOf(items: number, checked: boolean): string {
+  const tasks = `${count(items)} tasks, one an item`;
+  if (!checked) return tasks;
+  return items > CHECKED_MAX
+    ? `${tasks}; the first ${count(CHECKED_MAX)} are of the form that the handler takes`
+    : `${tasks}, of the form that the handler takes`;
+}
+
+function Example({ draft, schema, set }: { draft: Draft; schema: Schema; set: Props["set"] }) {
+  const item = exampleOf(schema);
+  // What the form begins with is nobody's own.
+  const text = draft.items === EMPTY.items ? "" : draft.items;
+  const items = withItem(text, item);
   return (
-    <Editor
-      label="Items"
-      value={draft.items}
-      errors={errors.items}
-      rows={12}
-      hint={value ? `${count(value.length)} tasks, one an item` : undefined}
-      onChange={(items) => set({ items })}
-    />
+    <Button disabled={items === null} onClick={() => items !== null && set({ items })}>
+      Insert an example item
+    </Button>
+  );
+}
+
+function Items({ draft, errors, set, input }: Props) {
+  const { value } = readItems(draft.items);
+  const { schema, refused } = input;
+  return (
+    <div className="space-y-2">
+      <Editor
+        label="Items"
+        value={draft.items}
+        errors={errors.items ?? refused}
+        rows={12}
+        hint={value ? hintOf(value.length, schema !== undefined) : undefined}
+        onChange={(items) => set({ items })}
+      />
+      {schema && <Example draft={draft} schema={schema} set={set} />}
+      {refused.length > 0 && (
+        <label className="flex items-center gap-2 text-[13px]">
+          <input
+            type="checkbox"
+            checked={draft.anyway}
+            onChange={(event) => set({ anyway: event.target.checked })}
+          />
+          Submit them all the same: the worker checks each by itself, and may take what looks wrong here
+        </label>
+      )}
+    </div>
   );
 }
 

@@ -15,6 +15,8 @@ import { type Body, type Draft, readDraft } from "./draft";
 import { Names } from "./Names";
 import { Rules } from "./Rules";
 import { SourceTabs } from "./SourceTabs";
+import { SchemaPanel } from "./schema/SchemaPanel";
+import { useInput } from "./schema/useInput";
 
 function useSubmit(body: Body) {
   const text = JSON.stringify(body);
@@ -46,7 +48,8 @@ export function SubmitForm({ first }: { first: Draft }) {
   const set = (part: Partial<Draft>) => setDraft((old) => ({ ...old, ...part }));
   const { body, errors } = useMemo(() => readDraft(draft), [draft]);
   const { send, isPending, error } = useSubmit(body);
-  const wrong = Object.keys(errors).length > 0;
+  const input = useInput(draft);
+  const wrong = Object.keys(errors).length > 0 || (input.refused.length > 0 && !draft.anyway);
   const onSubmit = (event: FormEvent) => {
     event.preventDefault();
     if (!wrong) send();
@@ -61,8 +64,9 @@ export function SubmitForm({ first }: { first: Draft }) {
         <Panel title="Job">
           <Names {...parts} />
         </Panel>
+        {input.schema && <SchemaPanel handler={draft.handler.trim()} schema={input.schema} />}
         <Panel title="Tasks">
-          <SourceTabs {...parts} />
+          <SourceTabs {...parts} input={input} />
         </Panel>
         <Panel title="Rules">
           <Rules {...parts} />

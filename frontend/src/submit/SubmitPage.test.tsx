@@ -163,3 +163,76 @@ test("a clone has the rules and inputs of its job", async () => {
   );
   expect(screen.getByLabelText("Tags")).toHaveValue("team:data");
 });
+
+describe("a handler that says what it takes", () => {
+  const schema = {
+    type: "object",
+    description: "One nap.",
+    properties: {
+      seconds: { type: "number", minimum: 0, description: "How long." },
+      jitter: { type: "number", default: 0.5 },
+    },
+    required: ["seconds"],
+  };
+
+  beforeEach(() => {
+    server.use(
+      route("get", "/workers", (request) => {
+        const asked = new URL(request.url).searchParams.get("schemas") === "true";
+        return HttpResponse.json({
+          workers: [{ worker_id: "w-1", handlers: ["echo", "sleep"] }],
+          next_cursor: null,
+          schemas: asked ? { sleep: schema } : null,
+        });
+      }),
+    );
+  });
+
+  test("shows its fields, and only its own", async () => {
+    const { user } = open("/submit?handler=echo");
+    await screen.findByLabelText("Handler");
+    await waitFor(() => expect(screen.queryByText(/No live worker/)).toBeNull());
+    expect(screen.queryByRole("heading", { name: /takes/ })).toBeNull();
+    await user.clear(screen.getByLabelText("Handler"));
+    await user.type(screen.getByLabelText("Handler"), "sleep");
+    expect(await screen.findByRole("heading", { name: "What sleep takes" })).toBeVisible();
+    expect(screen.getByText("One nap.")).toBeVisible();
+    expect(screen.getByRole("row", { name: "seconds number ≥ 0 required How long." })).toBeVisible();
+    expect(screen.getByRole("row", { name: "jitter number 0.5" })).toBeVisible();
+  });
+
+  test("names the lines that it would refuse, and keeps them from being sent", async () => {
+    const seen = submits();
+    const { user } = open("/submit");
+    await fill(user, '[\n  {"seconds": 1},\n  {"seconds": -1}\n]');
+    expect(await screen.findByText("Line 3: seconds must be 0 or more")).toBeVisible();
+    const send = screen.getByRole("button", { name: "Submit" });
+    expect(send).toBeDisabled();
+    await user.click(screen.getByLabelText(/Submit them all the same/));
+    await user.click(send);
+    await waitFor(() => expect(seen).toHaveLength(1));
+    expect(seen[0]?.body).toMatchObject({ tasks: { items: [{ seconds: 1 }, { seconds: -1 }] } });
+  });
+
+  test("takes what fits, and an example is inserted", async () => {
+    const { user } = open("/submit");
+    await fill(user);
+    const items = () => screen.getByRole("textbox", { name: "Items" });
+    await user.click(await screen.findByRole("button", { name: "Insert an example item" }));
+    expect(items()).toHaveValue('[\n  {"seconds":1}\n]');
+    await user.click(screen.getByRole("button", { name: "Insert an example item" }));
+    expect(items()).toHaveValue('[\n  {"seconds":1},\n  {"seconds":1}\n]');
+    expect(await screen.findByText("2 tasks, one an item, of the form that the handler takes")).toBeVisible();
+    expect(screen.getByRole("button", { name: "Submit" })).toBeEnabled();
+    fireEvent.change(items(), { target: { value: "[1, " } });
+    expect(screen.getByRole("button", { name: "Insert an example item" })).toBeDisabled();
+    await user.click(screen.getByRole("tab", { name: "Count" }));
+    expect(screen.getByRole("button", { name: "Submit" })).toBeEnabled();
+  });
+
+  test("a handler of the name of an object's own parts is unknown as others are", async () => {
+    open("/submit?handler=constructor");
+    expect(await screen.findByText(/No live worker has this handler/)).toBeVisible();
+    expect(screen.queryByRole("heading", { name: /takes/ })).toBeNull();
+  });
+});

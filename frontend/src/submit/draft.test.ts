@@ -1,4 +1,5 @@
-import { EMPTY, readDraft, readTags } from "./draft";
+import { jobOf } from "@/test/values";
+import { draftOf, EMPTY, readDraft, readTags } from "./draft";
 import { readItems } from "./json";
 import { combinations } from "./matrix";
 import { faultOf } from "./scan";
@@ -26,9 +27,16 @@ test.each([
   ["timeout", { timeout: "0" }],
   ["deadline", { deadline: "0.5" }],
   ["tolerated", { tolerated: "-1" }],
+  ["priority", { priority: "10" }],
   ["tags", { tags: "no colon" }],
 ])("a wrong %s is named", (field, part) => {
   expect(Object.keys(readDraft(draft(part)).errors)).toEqual([field]);
+});
+
+test("a priority is sent where it is not the usual one, and cloned", () => {
+  const of = (priority: string) => readDraft(draft({ priority })).body.priority;
+  expect([of("5"), of(""), of("0"), of("9")]).toEqual([undefined, undefined, 0, 9]);
+  expect(draftOf(jobOf({ priority: 8 })).priority).toBe("8");
 });
 
 test("tolerance is a number, a share, and what happens above it", () => {

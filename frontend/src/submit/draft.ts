@@ -1,5 +1,5 @@
 /** What has been filled in so far, and the request that it makes. */
-import type { Job } from "@/api/jobs";
+import { type Job, USUAL_PRIORITY } from "@/api/jobs";
 import { type LineError, type Read, readItems, readList, readObject, readValue } from "./json";
 import { combinations } from "./matrix";
 
@@ -11,6 +11,8 @@ export interface Draft {
   handler: string;
   source: Source;
   items: string;
+  /** Submit items though the handler's schema refuses them. */
+  anyway: boolean;
   count: string;
   matrix: string;
   exclude: string;
@@ -26,6 +28,7 @@ export interface Draft {
   tolerated: string;
   stopWhenExceeded: boolean;
   maxRunning: string;
+  priority: string;
 }
 
 export const EMPTY: Draft = {
@@ -33,6 +36,7 @@ export const EMPTY: Draft = {
   handler: "",
   source: "items",
   items: '[\n  {"n": 1},\n  {"n": 2},\n  {"n": 3}\n]',
+  anyway: false,
   count: "100",
   matrix: '{\n  "lr": [0.1, 0.01],\n  "seed": "1..10"\n}',
   exclude: "",
@@ -47,6 +51,7 @@ export const EMPTY: Draft = {
   tolerated: "0",
   stopWhenExceeded: false,
   maxRunning: "",
+  priority: String(USUAL_PRIORITY),
 };
 
 export type Errors = Partial<Record<keyof Draft, LineError[]>>;
@@ -139,6 +144,7 @@ function toleranceOf(draft: Draft, reader: Reader): Record<string, unknown> | un
 export function readDraft(draft: Draft): { body: Body; errors: Errors } {
   const reader = new Reader(draft);
   const attempts = reader.number("attempts", 1, 100);
+  const priority = reader.number("priority", 0, 9);
   const body = {
     name: reader.text("name", /^\P{Cc}{1,200}$/u, "1 to 200 characters"),
     handler: reader.text("handler", /^[a-z][a-z0-9_]*([.-][a-z0-9_]+)*$/, "Like csv.profile, in lower case"),
@@ -150,6 +156,7 @@ export function readDraft(draft: Draft): { body: Body; errors: Errors } {
     tolerated_failures: toleranceOf(draft, reader),
     tags: reader.json("tags", readTags),
     max_running: reader.number("maxRunning", 1, 1_000_000),
+    priority: priority === USUAL_PRIORITY ? undefined : priority,
   };
   // Fields without a value are left out, as JSON does.
   return { body: JSON.parse(JSON.stringify(body)) as Body, errors: reader.errors };
@@ -172,5 +179,6 @@ export function draftOf(job: Job): Draft {
     tolerated: typeof percent === "number" ? `${percent}%` : String(count ?? 0),
     stopWhenExceeded: when_exceeded === "stop",
     maxRunning: policy.max_running ? String(policy.max_running) : "",
+    priority: String(job.priority),
   };
 }

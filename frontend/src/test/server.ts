@@ -45,5 +45,5 @@ export const server = setupServer(
   ),
   route("get", "/jobs/:job/series", () => json({ gen: 1, total: 3, points: [], durations: null })),
   route("get", "/jobs/:job/tasks", () => json({ tasks: [], next_cursor: null })),
-  route("get", "/workers", () => json({ workers: [], next_cursor: null })),
+  route("get", "/workers", () => json({ workers: [], next_cursor: null, schemas: null })),
 );

@@ -1,6 +1,6 @@
 /** What jsdom lacks, and a server that answers in place of the API. */
 import "@testing-library/jest-dom/vitest";
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { forgetAnswers } from "@/api/etag";
 import { server } from "./server";
 
@@ -46,6 +46,9 @@ HTMLDialogElement.prototype.close = function close() {
   this.open = false;
   this.dispatchEvent(new Event("close"));
 };
+
+// Bounds on waits that end as soon as what they are for is there: a busy machine takes its time.
+configure({ asyncUtilTimeout: 10_000 });
 
 beforeAll(() => server.listen({ onUnhandledRequest: "error" }));
 afterEach(() => {

@@ -23,6 +23,7 @@ export function jobOf(fields: Partial<Job> = {}): Job {
     started_at: "2026-11-25T09:18:01.484Z",
     finished_at: "2026-11-25T09:18:04.898Z",
     deadline_at: null,
+    priority: 5,
     tags: { team: "data" },
     policy: {
       retry: {

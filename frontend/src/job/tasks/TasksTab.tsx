@@ -5,7 +5,6 @@ import type { Job } from "@/api/jobs";
 import { tasksQuery } from "@/api/tasks";
 import { useInterval } from "@/shell/refresh";
 import { Button } from "@/ui/Button";
-import { count } from "@/ui/format";
 import { Panel } from "@/ui/Panel";
 import { Empty, Failure, Loading } from "@/ui/States";
 import { isFinal } from "@/ui/states";
@@ -15,29 +14,31 @@ import { TaskList } from "./TaskList";
 
 // Each page that was scrolled to is read again: a long list is polled less often.
 const PAGES_POLLED = 3;
-// Errors are looked for in what was read; so many pages are read for one before a person is asked.
+// A page of one type of error may hold none; after so many of them a person is asked whether to go on.
 const PAGES_SEARCHED = 10;
 
 function useTasks(job: Job, search: JobSearch) {
   const interval = useInterval(!isFinal(job.state));
   const tasks = useInfiniteQuery({
-    ...tasksQuery(job.job_id, search.state),
+    ...tasksQuery(job.job_id, search.state, search.error),
     refetchInterval: ({ state }) => ((state.data?.pages.length ?? 0) <= PAGES_POLLED ? interval : false),
   });
-  const all = useMemo(() => tasks.data?.pages.flatMap((page) => page.tasks) ?? [], [tasks.data]);
-  const rows = useMemo(
-    () => (search.error ? all.filter((task) => task.error?.type === search.error) : all),
-    [all, search.error],
-  );
-  return { tasks, read: all.length, rows };
+  const rows = useMemo(() => tasks.data?.pages.flatMap((page) => page.tasks) ?? [], [tasks.data]);
+  return { tasks, rows };
+}
+
+/** Whether the newest pages have all been empty, so many of them that it is time to ask. */
+function foundNothing(pages: readonly { tasks: readonly unknown[] }[]): boolean {
+  const newest = pages.slice(-PAGES_SEARCHED);
+  return newest.length === PAGES_SEARCHED && newest.every((page) => page.tasks.length === 0);
 }
 
 /** Filters above, a virtual list below. */
 export default function TasksTab({ job, search }: { job: Job; search: JobSearch }) {
-  const { tasks, read, rows } = useTasks(job, search);
+  const { tasks, rows } = useTasks(job, search);
   const { hasNextPage, isFetching, fetchNextPage } = tasks;
-  const pages = tasks.data?.pages.length ?? 0;
-  const searched = search.error !== undefined && pages >= PAGES_SEARCHED && pages % PAGES_SEARCHED === 0;
+  const pages = tasks.data?.pages ?? [];
+  const searched = pages.length % PAGES_SEARCHED === 0 && foundNothing(pages);
   const more = useCallback(() => {
     if (hasNextPage && !isFetching && !searched) void fetchNextPage();
   }, [hasNextPage, isFetching, fetchNextPage, searched]);
@@ -52,7 +53,7 @@ export default function TasksTab({ job, search }: { job: Job; search: JobSearch 
           {searched && hasNextPage && (
             <div className="border-t border-line px-4 py-2">
               <Button onClick={() => void fetchNextPage()}>
-                {count(read)} tasks were read; look further
+                Nothing in the last {PAGES_SEARCHED} pages; look further
               </Button>
             </div>
           )}

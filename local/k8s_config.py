@@ -24,6 +24,7 @@ from local.paths import ROOT, STACK_FILE
 OVERLAYS = ROOT / "k8s" / "overlays"
 _OUTPUTS = {
     "TASK_QUEUE_URL": "TaskQueueUrl",
+    "EXPRESS_QUEUE_URL": "ExpressQueueUrl",
     "WORK_API_URL": "WorkApiUrl",
     "DATA_BUCKET": "DataBucket",
     "RESULTS_BUCKET": "ResultsBucket",
@@ -47,6 +48,7 @@ def of_local(deployed: stack.Stack, endpoint: str = "") -> dict[str, str]:
     address = _reachable(endpoint or deployed.endpoint_url)
     return {
         "TASK_QUEUE_URL": _moved(deployed.queues["tasks"], address),
+        "EXPRESS_QUEUE_URL": _moved(deployed.queues["express"], address),
         "WORK_API_URL": _moved(deployed.work_api_url, address),
         "DATA_BUCKET": deployed.buckets["data"],
         "RESULTS_BUCKET": deployed.buckets["results"],

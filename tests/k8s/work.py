@@ -79,10 +79,11 @@ class Jobs:
         return list(self.tasks(job_id))
 
     def queued(self) -> int:
-        """Return how many messages the queue holds, in flight and delayed ones too."""
+        """Return how many messages both task queues hold, in flight and delayed ones too."""
         sqs = aws.client("sqs", self.stack.endpoint_url)
-        asked = sqs.get_queue_attributes(
-            QueueUrl=self.stack.queues["tasks"], AttributeNames=["All"]
-        )
-        numbers = asked["Attributes"].items()
+        asked = [
+            sqs.get_queue_attributes(QueueUrl=self.stack.queues[name], AttributeNames=["All"])
+            for name in ("tasks", "express")
+        ]
+        numbers = [pair for answer in asked for pair in answer["Attributes"].items()]
         return sum(int(value) for name, value in numbers if name.startswith("ApproximateNumberOf"))

@@ -16,6 +16,7 @@ from tests.unit.k8s.manifests import EXTRAS, K8S, MODES, NAMESPACE, Object, kust
 ROLE = "arn:aws:iam::111122223333:role/workers"
 OUTPUTS = {
     "TaskQueueUrl": "https://sqs.eu-west-1.amazonaws.com/111122223333/tasks",
+    "ExpressQueueUrl": "https://sqs.eu-west-1.amazonaws.com/111122223333/express",
     "WorkApiUrl": "https://abc.execute-api.eu-west-1.amazonaws.com/prod",
     "DataBucket": "some-data",
     "ResultsBucket": "some-results",
@@ -31,7 +32,10 @@ LOCAL = Stack(
     endpoint_url="http://127.0.0.1:4566",
     tables={},
     buckets={"data": "local-data", "results": "local-results"},
-    queues={"tasks": "http://localhost:4566/000000000000/tasks"},
+    queues={
+        "tasks": "http://localhost:4566/000000000000/tasks",
+        "express": "http://localhost:4566/000000000000/express",
+    },
     state_machine_arn="",
     functions={},
 )

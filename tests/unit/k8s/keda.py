@@ -16,6 +16,7 @@ _FREE: dict[str, Any] = {}
 _TRIGGERS = [
     {
         "type": ("aws-sqs-queue",),
+        "name": ("tasks", "express"),
         "metadata": {
             "queueURL": str,
             "queueLength": str,
@@ -40,6 +41,12 @@ SHAPES: dict[str, Shape] = {
         "fallback": {"failureThreshold": int, "replicas": int, "behavior": _FALLBACKS},
         "advanced": {
             "restoreToOriginalReplicaCount": bool,
+            "scalingModifiers": {
+                "formula": ("tasks + express",),
+                "target": str,
+                "activationTarget": str,
+                "metricType": ("AverageValue", "Value"),
+            },
             "horizontalPodAutoscalerConfig": {"name": str, "behavior": _FREE},
         },
         "triggers": _TRIGGERS,
@@ -51,7 +58,10 @@ SHAPES: dict[str, Shape] = {
         "successfulJobsHistoryLimit": int,
         "failedJobsHistoryLimit": int,
         "rollout": {"strategy": ("default", "gradual"), "propagationPolicy": str},
-        "scalingStrategy": {"strategy": ("default", "custom", "accurate", "eager")},
+        "scalingStrategy": {
+            "strategy": ("default", "custom", "accurate", "eager"),
+            "multipleScalersCalculation": ("max", "min", "avg", "sum"),
+        },
         "jobTargetRef": _FREE,
         "triggers": _TRIGGERS,
     },

@@ -45,6 +45,7 @@ def test_a_stack_on_aws_is_written_for_eks(overlays: Path) -> None:
     written = env_file(overlays / "eks" / "stack" / "stack.env")
     assert written == {
         "TASK_QUEUE_URL": OUTPUTS["TaskQueueUrl"],
+        "EXPRESS_QUEUE_URL": OUTPUTS["ExpressQueueUrl"],
         "WORK_API_URL": OUTPUTS["WorkApiUrl"],
         "DATA_BUCKET": "some-data",
         "RESULTS_BUCKET": "some-results",
@@ -59,6 +60,7 @@ def test_the_worker_takes_what_was_written(overlays: Path) -> None:
     assert written["AWS_ROLE_ARN"] == ROLE
     taken = read_settings(written)
     assert (taken.region, taken.queue_url) == ("eu-west-1", OUTPUTS["TaskQueueUrl"])
+    assert taken.express_queue_url == OUTPUTS["ExpressQueueUrl"]
 
 
 def test_writing_again_replaces_the_file(overlays: Path) -> None:
@@ -88,6 +90,7 @@ def test_without_any_stack_both_ways_are_told(overlays: Path) -> None:
 def test_pods_are_given_the_address_at_which_they_reach_the_emulator() -> None:
     assert k8s_config.of_local(LOCAL, ENDPOINT + "/") == {
         "TASK_QUEUE_URL": f"{ENDPOINT}/000000000000/tasks",
+        "EXPRESS_QUEUE_URL": f"{ENDPOINT}/000000000000/express",
         "WORK_API_URL": f"{ENDPOINT}/restapis/a1/prod/_user_request_",
         "DATA_BUCKET": "local-data",
         "RESULTS_BUCKET": "local-results",

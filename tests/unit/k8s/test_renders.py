@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
+
 from tests.unit.k8s import keda, pods
 from tests.unit.k8s.conftest import ENDPOINT, OUTPUTS, ROLE, Render
 from tests.unit.k8s.manifests import (
@@ -91,8 +93,8 @@ def test_what_is_named_exists(objects: list[Object]) -> None:
     for scaled in of_kind(objects, "ScaledObject"):
         assert scaled["spec"]["scaleTargetRef"]["name"] in names(objects, "Deployment")
     for scaled in of_kind(objects, "ScaledObject", "ScaledJob"):
-        (trigger,) = scaled["spec"]["triggers"]
-        assert trigger["authenticationRef"]["name"] in names(objects, "TriggerAuthentication")
+        for trigger in scaled["spec"]["triggers"]:
+            assert trigger["authenticationRef"]["name"] in names(objects, "TriggerAuthentication")
     for authentication in of_kind(objects, "TriggerAuthentication"):
         for secret in authentication["spec"].get("secretTargetRef", []):
             assert secret["name"] in names(objects, "Secret")
@@ -132,6 +134,7 @@ def test_the_worker_knows_every_setting(objects: list[Object]) -> None:
 def test_the_workers_are_given_the_stack(objects: list[Object]) -> None:
     assert settings_of(objects).keys() >= {
         "TASK_QUEUE_URL",
+        "EXPRESS_QUEUE_URL",
         "WORK_API_URL",
         "DATA_BUCKET",
         "RESULTS_BUCKET",
@@ -139,16 +142,34 @@ def test_the_workers_are_given_the_stack(objects: list[Object]) -> None:
     }
 
 
-def test_keda_asks_the_queue_of_the_workers_for_a_pod_a_slot(objects: list[Object]) -> None:
+@pytest.mark.parametrize(
+    ("number", "name", "queue"),
+    [(0, "tasks", "TASK_QUEUE_URL"), (1, "express", "EXPRESS_QUEUE_URL")],
+)
+def test_keda_asks_each_queue_of_the_workers_for_a_pod_a_slot(
+    objects: list[Object], number: int, name: str, queue: str
+) -> None:
     settings = settings_of(objects)
     for scaled in of_kind(objects, "ScaledObject", "ScaledJob"):
-        asked = scaled["spec"]["triggers"][0]["metadata"]
-        assert asked["queueURL"] == settings["TASK_QUEUE_URL"]
+        trigger = scaled["spec"]["triggers"][number]
+        asked = trigger["metadata"]
+        assert trigger["name"] == name
+        assert asked["queueURL"] == settings[queue]
         assert asked["awsRegion"] == settings["AWS_REGION"]
         assert asked["queueLength"] == settings["WORKER_SLOTS"]
         assert asked.get("awsEndpoint") == settings.get("AWS_ENDPOINT_URL")
         assert asked["scaleOnInFlight"] == "true"
         assert asked["scaleOnDelayed"] == ("true" if scaled["kind"] == "ScaledObject" else "false")
+
+
+def test_keda_adds_both_queues_up(objects: list[Object]) -> None:
+    for scaled in of_kind(objects, "ScaledObject"):
+        modifiers = scaled["spec"]["advanced"]["scalingModifiers"]
+        assert modifiers["target"] == settings_of(objects)["WORKER_SLOTS"]
+        names = [trigger["name"] for trigger in scaled["spec"]["triggers"]]
+        assert modifiers["formula"] == " + ".join(names)
+    for scaled in of_kind(objects, "ScaledJob"):
+        assert scaled["spec"]["scalingStrategy"]["multipleScalersCalculation"] == "sum"
 
 
 def test_slots_are_as_many_as_cpus_or_gpus(compose: Render) -> None:

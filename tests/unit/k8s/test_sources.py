@@ -207,7 +207,8 @@ def test_a_broken_pod_is_noticed(problem: str, broken: Break) -> None:
 def scaled(name: str) -> Object:
     """Return a source of KEDA's with its blanks filled in."""
     (found,) = [each for path, each in sources() if path.name == name]
-    found["spec"]["triggers"][0]["metadata"]["queueLength"] = "2"
+    for trigger in found["spec"]["triggers"]:
+        trigger["metadata"]["queueLength"] = "2"
     return found
 
 

@@ -83,7 +83,7 @@ def call_signed(method: str, url: str, body: object) -> Answer:
     return _accepted(method, url, send(method, url, data, dict(request.headers.items())))
 
 
-def mint_key(api_url: str, name: str) -> str:
-    """Make an API key of the tenant `local` with the role admin and return it."""
-    body = {"name": name, "tenant": "local", "role": "admin"}
+def mint_key(api_url: str, name: str, tenant: str = "local") -> str:
+    """Make an API key of a tenant with the role admin and return it."""
+    body = {"name": name, "tenant": tenant, "role": "admin"}
     return str(call_signed("POST", f"{api_url}/api/v1/keys", body).json()["key"])

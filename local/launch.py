@@ -74,6 +74,7 @@ def worker_environment(deployed: stack.Stack, options: Options) -> dict[str, str
         "LANG": "C.UTF-8",
         "PYTHONPATH": os.pathsep.join([str(ROOT / "layers" / "core"), str(ROOT)]),
         "TASK_QUEUE_URL": deployed.queues["tasks"],
+        "EXPRESS_QUEUE_URL": deployed.queues["express"],
         "WORK_API_URL": deployed.work_api_url,
         "DATA_BUCKET": deployed.buckets["data"],
         "RESULTS_BUCKET": deployed.buckets["results"],

@@ -92,7 +92,11 @@ def of_outputs(
         endpoint_url=endpoint_url,
         tables={name: outputs[f"{name.title()}Table"] for name in ("jobs", "tasks", "workers")},
         buckets={"data": outputs["DataBucket"], "results": outputs["ResultsBucket"]},
-        queues={"tasks": outputs["TaskQueueUrl"], "dead_letters": outputs["DeadLetterQueueUrl"]},
+        queues={
+            "tasks": outputs["TaskQueueUrl"],
+            "express": outputs["ExpressQueueUrl"],
+            "dead_letters": outputs["DeadLetterQueueUrl"],
+        },
         state_machine_arn=outputs["StateMachineArn"],
         functions=functions,
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from orchestrator.errors import cut
+from orchestrator.model.lanes import Lane
 from orchestrator.model.wire import ClaimIn, ClaimMessage, ClaimOut, Run, TaskMessage
 from worker.backoff import Backoff, growing_seconds
 from worker.held import Held
@@ -41,7 +42,7 @@ class Admitted:
 
 
 class Admission:
-    """Used by the poller's thread only, but for `unknown_handlers`."""
+    """Safe to use from all threads."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Admission:
         self._log = log
         self._stopping = stopping
         self._take_container = take_container
+        self._names_lock = threading.Lock()
         self._unknown: dict[str, None] = {}
         self._malformed: dict[str, None] = {}
         self.handlers: frozenset[str] = frozenset()
@@ -72,9 +74,11 @@ class Admission:
         """Names of handlers that messages asked for and this worker does not have."""
         return list(self._unknown)
 
-    def admit(self, received: Iterable[Received], received_at: float) -> Admitted:
+    def admit(
+        self, received: Iterable[Received], received_at: float, lane: Lane = Lane.ORDINARY
+    ) -> Admitted:
         """Decide about each message; all but those returned are dealt with, containers among them."""
-        messages = [held for each in received if (held := self._read(each, received_at))]
+        messages = [held for each in received if (held := self._read(each, received_at, lane))]
         messages = [held for held in messages if self._has_handler(held)]
         singles = {held for held in messages if held.redelivered and len(held.unsettled) == 1}
         containers = {held for held in messages if self._is_container(held)}
@@ -98,7 +102,7 @@ class Admission:
         seconds = growing_seconds(held.received.receive_count - 1, _SOON, _HIDDEN_MAX_SECONDS)
         self._leases.put_back(held, seconds, "to run alone, but this worker is busy")
 
-    def _read(self, received: Received, received_at: float) -> Held | None:
+    def _read(self, received: Received, received_at: float, lane: Lane) -> Held | None:
         if self._leases.take_over(received, received_at):
             return None
         try:
@@ -111,6 +115,7 @@ class Admission:
             message=message,
             renewed_at=received_at,
             unsettled=set(message.tasks()),
+            lane=lane,
             info=self._jobs.get(message.job),
         )
         self._leases.hold(held)
@@ -119,7 +124,7 @@ class Admission:
     def _malformed_once(self, received: Received, error: ValidationError) -> None:
         """A malformed message is left to reach the dead-letter queue, logged once without its content."""
         if received.message_id not in self._malformed:
-            _remember(self._malformed, received.message_id)
+            self._remember(self._malformed, received.message_id)
             rules = {
                 (_field(each["loc"]), each["type"]) for each in error.errors(include_url=False)
             }
@@ -139,7 +144,7 @@ class Admission:
         name = held.message.handler
         if name in self.handlers:
             return True
-        _remember(self._unknown, cut(name))
+        self._remember(self._unknown, cut(name))
         seconds = growing_seconds(held.received.receive_count, _MINUTE, _HIDDEN_MAX_SECONDS)
         self._leases.put_back(held, seconds, f"this worker has no handler {cut(name)!r}")
         return False
@@ -149,7 +154,7 @@ class Admission:
 
         Those `waiting` to run alone are asked about without a start: what is settled need not wait.
         """
-        asked = [held for held in messages if held.redelivered or self._jobs.must_ask(held.message)]
+        asked = [held for held in messages if held.must_claim or self._jobs.must_ask(held.message)]
         answer = self._claim(asked, waiting) if asked else _NOTHING
         if answer is None:
             for held in asked:
@@ -180,9 +185,9 @@ class Admission:
             worker_id=self._worker_id,
             jobs=sorted({held.message.job for held in asked}),
             messages=[
-                _claim_message(held, begins=held not in waiting)
+                _claim_message(held, begins=held.redelivered and held not in waiting)
                 for held in asked
-                if held.redelivered
+                if held.must_claim
             ],
         )
 
@@ -194,7 +199,7 @@ class Admission:
             self._leases.release(held)
         elif verdict is Verdict.DROP:
             self._reporter.drop(held, sorted(held.unsettled))
-        elif verdict is Verdict.UNKNOWN or (held.redelivered and told is None):
+        elif verdict is Verdict.UNKNOWN or (held.must_claim and told is None):
             self._leave(held, "its job is not known")
         else:
             if isinstance(told, Run):
@@ -202,6 +207,14 @@ class Admission:
                 held.claimed = begins
             return True
         return False
+
+    def _remember(self, names: dict[str, None], name: str) -> None:
+        """Keep the newest few, each once."""
+        with self._names_lock:
+            names.pop(name, None)
+            names[name] = None
+            while len(names) > _NAMES_MAX:
+                del names[next(iter(names))]
 
     def _leave(self, held: Held, reason: str) -> None:
         seconds = growing_seconds(held.received.receive_count, _SOON, _HIDDEN_MAX_SECONDS)
@@ -220,6 +233,7 @@ def _claim_message(held: Held, *, begins: bool) -> ClaimMessage:
         stop=message.stop,
         indexes=message.indexes,
         begins=begins,
+        hold=message.hold,
     )
 
 
@@ -227,11 +241,3 @@ def _field(location: tuple[int | str, ...]) -> str:
     """Return the message's field at fault; what is not a field of ours may be a secret."""
     name = location[0] if location else None
     return str(name) if name in TaskMessage.model_fields else "message"
-
-
-def _remember(names: dict[str, None], name: str) -> None:
-    """Keep the newest few, each once."""
-    names.pop(name, None)
-    names[name] = None
-    while len(names) > _NAMES_MAX:
-        del names[next(iter(names))]

@@ -91,12 +91,10 @@ def _parts(
 ) -> Parts:
     time = ServerTime()
     session = make_session(settings.region, time)
-    queue = SqsQueue(
-        session,
-        settings.queue_url,
-        lease_seconds=settings.lease_seconds,
-        wait_seconds=settings.wait_seconds,
-    )
+    seconds = {"lease_seconds": settings.lease_seconds, "wait_seconds": settings.wait_seconds}
+    queue, express = SqsQueue(session, settings.queue_url, **seconds), None
+    if settings.express_queue_url is not None:
+        express = SqsQueue(session, settings.express_queue_url, **seconds)
     api = SignedWorkApi(session, settings.work_api_url, settings.region, time)
     buckets = S3Buckets(session, settings.data_bucket, settings.results_bucket)
     outside = None
@@ -114,4 +112,5 @@ def _parts(
         health=health,
         meters=meters,
         outside=outside,
+        express=express,
     )

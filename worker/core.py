@@ -66,7 +66,7 @@ class Worker:
 
     def _wait_until_told(self) -> int | None:
         """Wait for a signal and return it; None: the queue is empty, and that is the end."""
-        while not self._parts.poller.dry:
+        while not self._parts.quiet.dry:
             try:
                 return self._signals.get(timeout=_LOOK_SECONDS if self._until_empty else None)
             except Empty:
@@ -82,11 +82,13 @@ class Worker:
         parts.heart.drain()
         parts.reporter.hurry()
         for held in parts.dispatch.close():
-            parts.poller.give_back(held)
+            parts.handover.give_back(held)
         self._order(interrupt=False)
-        # No message may be handed to a worker that is gone, so its last receive is waited for too.
+        # No message may be handed to a worker that is gone, so its last receives are waited for too.
         until = clock() + self._drain_seconds
-        self._wait(parts.poller.join, until)
+        for poller in parts.pollers:
+            self._wait(poller.join, until)
+        parts.alone.return_all()
         self._wait(parts.dispatch.wait_until_idle, until)
         self._order(interrupt=True)
         until = clock() + FLUSH_SECONDS

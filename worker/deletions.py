@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from itertools import batched
+from collections.abc import Mapping, Sequence
 
+from orchestrator.model.lanes import Lane
 from worker.backoff import Backoff
-from worker.held import Held
-from worker.leases import BATCH, Leases
+from worker.held import Held, batches
+from worker.leases import Leases
 from worker.log import Log
 from worker.metrics import Meters
 from worker.ports import Refusal, TaskQueue, Unavailable
@@ -16,8 +17,10 @@ from worker.ports import Refusal, TaskQueue, Unavailable
 class Deletions:
     """Messages whose tasks are all settled. Safe to use from all threads."""
 
-    def __init__(self, queue: TaskQueue, leases: Leases, log: Log, meters: Meters) -> None:
-        self._queue = queue
+    def __init__(
+        self, queues: Mapping[Lane, TaskQueue], leases: Leases, log: Log, meters: Meters
+    ) -> None:
+        self._queues = queues
         self._counted = meters.deletes
         self._leases = leases
         self._log = log
@@ -33,12 +36,12 @@ class Deletions:
 
     def delete_settled(self) -> None:
         """Delete what is pending, but nothing whose lease is lost: that is another worker's."""
-        for batch in batched(self._take(), BATCH, strict=False):
+        for lane, batch in batches(self._take()):
             ours = [held for held in batch if self._leases.ours(held)]
             for held in set(batch).difference(ours):
                 self._leases.release(held)
             if ours:
-                self._delete(ours)
+                self._delete(lane, ours)
 
     def _take(self) -> list[Held]:
         with self._lock:
@@ -47,10 +50,10 @@ class Deletions:
             taken, self._pending = self._pending, []
             return taken
 
-    def _delete(self, batch: list[Held]) -> None:
+    def _delete(self, lane: Lane, batch: Sequence[Held]) -> None:
         by_receipt = {held.receipt: held for held in batch}
         try:
-            refusals = self._queue.delete(list(by_receipt))
+            refusals = self._queues[lane].delete(list(by_receipt))
         except Unavailable as error:
             self._log.warning("delete_failed", messages=len(batch), reason=str(error))
             self._again(batch)
@@ -81,7 +84,7 @@ class Deletions:
             jobs = sorted({held.message.job for held in deleted})
             self._log.info("deleted", messages=len(deleted), job_ids=jobs)
 
-    def _again(self, batch: list[Held]) -> None:
+    def _again(self, batch: Sequence[Held]) -> None:
         self._counted.labels("failed").inc(len(batch))
         with self._lock:
             self._pending.extend(batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from typing import Self
 
 from orchestrator.errors import cut
 from orchestrator.model.states import Outcome
@@ -68,6 +69,11 @@ class GiveBack:
     indexes: list[int]
     interrupted: list[int]
     split: bool
+
+    @classmethod
+    def whole(cls, held: Held) -> Self:
+        """Return what gives back a message of which nothing began; the control plane undoes its claim."""
+        return cls(held=held, indexes=sorted(held.unsettled), interrupted=[], split=False)
 
     def wire(self) -> Unstarted:
         """Return the wire form."""

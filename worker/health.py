@@ -126,6 +126,8 @@ class Health:
     started: bool = False
     draining: bool = False
     receive: Line = field(default_factory=lambda: Line("receive"))
+    express: Line | None = None
+    """Of the express queue, where the worker has one."""
     heartbeat: Line = field(default_factory=lambda: Line("heartbeat"))
     complete: Line = field(default_factory=lambda: Line("complete"))
     pulses: Pulses = field(init=False)
@@ -146,7 +148,7 @@ class Health:
             return ["draining"]
         if not self.started:
             return ["starting: the handlers are being loaded"]
-        needed = (self.receive, self.heartbeat)
+        needed = [self.receive, self.heartbeat, *([self.express] if self.express else [])]
         waiting = [f"starting: no {line.name} has worked yet" for line in needed if not line.worked]
         now = self.clock()
         troubles = [line.trouble(now) for line in (*needed, self.complete)]

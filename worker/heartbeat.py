@@ -6,8 +6,10 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
-from orchestrator.model.wire import HeartbeatIn, RunningTask
+from orchestrator.model.schemas import schemas_digest
+from orchestrator.model.wire import HeartbeatIn, HeartbeatOut, RunningTask
 from worker.admission import Admission
 from worker.backoff import Backoff
 from worker.clock import Clock
@@ -52,6 +54,9 @@ class Heart:
         self._running = running
         self._slots = slots
         self._handlers: list[str] = []
+        self._schemas: dict[str, dict[str, Any]] = {}
+        self._schemas_digest: str | None = None
+        self._schemas_wanted = False
         self._log = log
         self._clock = clock
         self._backoff = Backoff(base_seconds=0.5)
@@ -62,9 +67,11 @@ class Heart:
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
-    def start(self, handlers: list[str]) -> None:
-        """Start beating, at once."""
+    def start(self, handlers: list[str], schemas: dict[str, dict[str, Any]]) -> None:
+        """Start beating, at once. `schemas` are those of handlers' inputs, within their limits."""
         self._handlers = handlers
+        self._schemas = schemas
+        self._schemas_digest = schemas_digest(schemas) if schemas else None
         self._thread.start()
 
     def note_job(self, job_id: str) -> None:
@@ -130,6 +137,8 @@ class Heart:
             draining=self._draining,
             running=list(self._running()),
             touched=self._touched.recent(),
+            schemas_digest=self._schemas_digest,
+            schemas=self._schemas if self._schemas_wanted else None,
         )
         try:
             answer = self._api.heartbeat(self._worker_id, body)
@@ -139,12 +148,19 @@ class Heart:
                 self._beat_within(self._backoff.next_seconds())
             return
         self._backoff.reset()
+        self._note_wanted(answer, told=body.schemas is not None)
         self._jobs.learn_states(answer.jobs)
         for held in self._leases.all():
             status = answer.jobs.get(held.message.job)
             if judge(held.message, status) is Verdict.DROP and not held.orders.cancelled:
                 self._log.info("cancelled", state=status and status.state, **held.names)
                 held.orders.cancel()
+
+    def _note_wanted(self, answer: HeartbeatOut, *, told: bool) -> None:
+        """Tell the schemas soon where they are asked for; those that were just told, with the next beat."""
+        self._schemas_wanted = answer.schemas_wanted
+        if answer.schemas_wanted and not told:
+            self._beat_within(NEW_JOB_SECONDS)
 
 
 def worker_version() -> str:

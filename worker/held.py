@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import batched, groupby
 
 from orchestrator.model.container import CONTAINER_HANDLER
+from orchestrator.model.lanes import Lane
 from orchestrator.model.wire import JobInfo, TaskMessage
 from worker.log import ranges
 from worker.pool.orders import Orders
 from worker.ports import Received
+
+BATCH = 10
+"""SQS's limit."""
 
 
 @dataclass(eq=False, slots=False, kw_only=True)
@@ -17,13 +23,15 @@ class Held:
     """A leased message. `unsettled`: its tasks that are neither answered nor given back.
 
     `renewed_at` is taken before the call that renewed, on a clock that counts while the machine sleeps.
-    `received` is the receive that began it all; `receipt` is the newest one's, which holds the lease.
+    `received` is the receive that began it all; `receipt` is the newest one's, which holds the lease, in
+    the queue of the message's lane.
     """
 
     received: Received
     message: TaskMessage
     renewed_at: float
     unsettled: set[int]
+    lane: Lane = Lane.ORDINARY
     info: JobInfo | None = None
     orders: Orders = field(default_factory=Orders)
     ready_at: float = 0.0
@@ -38,6 +46,11 @@ class Held:
     def redelivered(self) -> bool:
         """Tell whether the message was received before, by whomever."""
         return self.received.receive_count > 1
+
+    @property
+    def must_claim(self) -> bool:
+        """Tell whether its tasks may run only after a claim that names the message."""
+        return self.redelivered or self.message.hold is True
 
     @property
     def in_slot(self) -> bool:
@@ -56,3 +69,14 @@ class Held:
             "tenant": self.info.tenant if self.info else None,
             "request_id": self.info.request_id if self.info else None,
         }
+
+
+def batches(messages: Iterable[Held]) -> Iterator[tuple[Lane, tuple[Held, ...]]]:
+    """Cut messages into batches of one queue, of ten at most."""
+    for lane, group in groupby(sorted(messages, key=_lane), key=_lane):
+        for batch in batched(group, BATCH, strict=False):
+            yield lane, batch
+
+
+def _lane(held: Held) -> Lane:
+    return held.lane

@@ -8,17 +8,16 @@ handler is killed, nothing is reported, nothing is deleted: the message is someo
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from itertools import batched
+from collections.abc import Iterable, Mapping
 
+from orchestrator.model.lanes import Lane
 from worker.backoff import Backoff
 from worker.clock import Clock
-from worker.held import Held
+from worker.held import Held, batches
 from worker.log import Log
 from worker.metrics import Meters
 from worker.ports import Received, Refusal, TaskQueue, Unavailable
 
-BATCH = 10
 _RENEW_AT, _RENEW_WITH = 0.3, 0.2
 _AGAIN_FIRST, _AGAIN_MAX = 1 / 120, 0.1
 """Delays after a renewal that failed, as shares of the lease: a dozen tries before it ends."""
@@ -29,14 +28,14 @@ class Leases:
 
     def __init__(
         self,
-        queue: TaskQueue,
+        queues: Mapping[Lane, TaskQueue],
         log: Log,
         lease_seconds: float,
         clock: Clock,
         meters: Meters,
     ) -> None:
         self._meters = meters
-        self._queue = queue
+        self._queues = queues
         self._log = log
         self._lease_seconds = lease_seconds
         self.clock = clock
@@ -102,18 +101,20 @@ class Leases:
         near = any(age >= _RENEW_AT * self._lease_seconds for age in ages.values())
         if near and now >= self._not_before:
             due = [held for held, age in ages.items() if age >= _RENEW_WITH * self._lease_seconds]
-            renewed = [self._renew(batch) for batch in batched(due, BATCH, strict=False)]
+            renewed = [self._renew(lane, batch) for lane, batch in batches(due)]
             if all(renewed):
                 self._backoff.reset()
             else:
                 self._not_before = self.clock() + self._backoff.next_seconds()
 
-    def _renew(self, batch: Iterable[Held]) -> bool:
+    def _renew(self, lane: Lane, batch: Iterable[Held]) -> bool:
         """Renew up to ten leases; tell whether no one is to be tried again."""
         by_receipt = {held.receipt: held for held in batch}
         began = self.clock()
         try:
-            refusals = self._queue.change_visibility(list(by_receipt), int(self._lease_seconds))
+            refusals = self._queues[lane].change_visibility(
+                list(by_receipt), int(self._lease_seconds)
+            )
         except Unavailable as error:
             self._log.warning("lease_not_renewed", messages=len(by_receipt), reason=str(error))
             self._meters.renewals.labels("failed").inc(len(by_receipt))
@@ -146,7 +147,8 @@ class Leases:
         self._log.info("put_back", reason=reason, seconds=seconds, **held.names)
         try:
             failures = [
-                each.reason for each in self._queue.change_visibility([held.receipt], seconds)
+                each.reason
+                for each in self._queues[held.lane].change_visibility([held.receipt], seconds)
             ]
         except Unavailable as error:
             failures = [str(error)]

@@ -20,14 +20,15 @@ from worker.ports import ApiRefused, Received, Refusal, TaskQueue, Unavailable, 
 class MeteredQueue:
     """A queue whose calls are counted. Leases and deletes count their entries themselves."""
 
-    def __init__(self, queue: TaskQueue, health: Health, meters: Meters) -> None:
+    def __init__(self, queue: TaskQueue, line: Line, health: Health, meters: Meters) -> None:
         self._queue = queue
+        self._line = line
         self._health = health
         self._meters = meters
 
     def receive(self, count: int, *, wait: bool = True) -> list[Received]:
         """Receive, and note whether it worked."""
-        line = self._health.receive
+        line = self._line
         try:
             received = self._queue.receive(count, wait=wait)
         except Unavailable:

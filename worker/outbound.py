@@ -1,30 +1,43 @@
-"""The buffer of what is to be told: given out after a second, or as soon as a request is full."""
+"""The buffer of what is to be told: given out when a request is full, after a second, or once work is quiet."""
 
 from __future__ import annotations
 
+import math
 import threading
+from collections.abc import Callable
 
 from orchestrator.model.wire import REPORTS_MAX
 from worker.clock import Clock
 from worker.entries import Entry, GiveBack, RunReport
 
 FLUSH_SECONDS = 1.0
+QUIET_SECONDS = 0.2
+"""After the last entry, where nothing else runs: a receive from a queue that is not empty has answered by
+then, so there is no more company to wait for, and it may be a job's last report."""
 BEHIND_ENTRIES = 1_000
-"""Ten full requests: more are not run ahead of a control plane that is slow or away. A worker that is
+"""Four full requests: more are not run ahead of a control plane that is slow or away. A worker that is
 lost loses what it has not told, and a buffer without a bound takes all memory."""
 _AGAIN, _AGAIN_IN_A_HURRY = 5.0, 0.5
 
 
 class Outbound:
-    """Entries in order. Safe to use from all threads."""
+    """Entries in order. Safe to use from all threads. `idle` tells whether no task runs or waits here."""
 
-    def __init__(self, clock: Clock, flush_seconds: float = FLUSH_SECONDS) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        flush_seconds: float = FLUSH_SECONDS,
+        idle: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._clock = clock
         self._flush_seconds = flush_seconds
+        self._quiet_seconds = min(QUIET_SECONDS, flush_seconds)
+        self._idle = idle
         self._entries: list[Entry] = []
         self._again: list[tuple[float, Entry]] = []
         self._sending: list[list[Entry]] = []
-        self._since = 0.0
+        self._due_at = math.inf
+        self._newest_at = 0.0
         self._changed = threading.Condition()
         self._hurry = False
         self._closed = threading.Event()
@@ -32,10 +45,10 @@ class Outbound:
     def add(self, entry: Entry) -> None:
         """Add an entry. A redelivered message ran alone: there is no company to wait for."""
         with self._changed:
-            if not self._entries:
-                self._since = self._clock()
+            now = self._newest_at = self._clock()
+            self._due_at = min(self._due_at, now + self._flush_seconds)
             if entry.held.redelivered:
-                self._since = self._clock() - self._flush_seconds
+                self._due_at = now
             self._entries.append(entry)
             if len(self._entries) in {1, REPORTS_MAX} or self._seconds_until_due() <= 0:
                 self._changed.notify_all()
@@ -85,7 +98,8 @@ class Outbound:
                 self._recall()
                 wait = self._seconds_until_due()
                 if wait > 0:
-                    self._changed.wait(wait)
+                    # Nobody says when the work grows quiet, so it is looked at now and then.
+                    self._changed.wait(min(wait, self._quiet_seconds) if self._entries else wait)
                     self._recall()
             if self._closed.is_set():
                 return None
@@ -97,16 +111,19 @@ class Outbound:
         if due:
             self._again = [pair for pair in self._again if pair[0] > now]
             self._entries.extend(due)
+            self._due_at = now
 
     def _seconds_until_due(self) -> float:
         if not self._entries:
             return self._flush_seconds
         if self._hurry or len(self._entries) >= REPORTS_MAX:
             return 0.0
-        return self._since + self._flush_seconds - self._clock()
+        if self._idle():
+            return min(self._due_at, self._newest_at + self._quiet_seconds) - self._clock()
+        return self._due_at - self._clock()
 
     def _take(self) -> list[Entry]:
-        """Take the first hundred; of one message only one give-back, as the answer names messages."""
+        """Take what a request carries; of one message only one give-back, as the answer names messages."""
         taken, kept, given = list[Entry](), list[Entry](), set[str]()
         for entry in self._entries:
             message = entry.held.received.message_id if isinstance(entry, GiveBack) else None
@@ -117,7 +134,7 @@ class Outbound:
             if message is not None:
                 given.add(message)
         self._entries = kept
-        self._since = self._clock()
+        self._due_at = self._clock() + self._flush_seconds if kept else math.inf
         self._sending.append(taken)
         return taken
 

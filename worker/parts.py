@@ -9,14 +9,16 @@ from collections.abc import Callable
 from shutil import rmtree
 
 from orchestrator.model.container import CONTAINER_HANDLER
+from orchestrator.model.lanes import Lane
 from orchestrator.model.wire import RunningTask
 from worker.admission import Admission
+from worker.alone import Alone
 from worker.clock import clock
 from worker.containers.subsystem import Containers, Outside, Surroundings
 from worker.deletions import Deletions
 from worker.dispatch import Dispatch
 from worker.executor import Executor
-from worker.health import Health
+from worker.health import Health, Line, Pulse
 from worker.heartbeat import IDLE_SECONDS, Heart, worker_version
 from worker.held import Held
 from worker.jobs import Jobs
@@ -26,12 +28,13 @@ from worker.log import Log
 from worker.metered import MeteredApi, MeteredQueue
 from worker.metrics import Meters, Reading
 from worker.outbound import FLUSH_SECONDS, Outbound
-from worker.poller import WAIT_SECONDS, Poller
+from worker.poller import WAIT_SECONDS, Handover, Poller
 from worker.pool.children import Children
 from worker.pool.conversation import Limits
 from worker.pool.process import PoolSettings
 from worker.ports import Buckets, TaskQueue, WorkApi
 from worker.processes import adopt_orphans
+from worker.quiet import Quiet
 from worker.registry import installed_sources
 from worker.reporter import Reporter
 from worker.settings import Settings
@@ -59,12 +62,13 @@ class Parts:
         health: Health | None = None,
         meters: Meters | None = None,
         outside: Outside | None = None,
+        express: TaskQueue | None = None,
     ) -> None:
         self._settings = settings
         self._until_empty = until_empty
         self.health = health or Health(clock)
         self.meters = meters or Meters()
-        self._queue = MeteredQueue(queue, self.health, self.meters)
+        self._queues = self._make_queues(queue, express)
         self._api = MeteredApi(api, self.health, self.meters)
         self._buckets = buckets
         self._log = log
@@ -73,15 +77,19 @@ class Parts:
         self.stopping = threading.Event()
         self.touched = TouchedNodes(clock)
         self.jobs = Jobs(clock)
-        self.leases = Leases(self._queue, log, settings.lease_seconds, clock, self.meters)
-        self.dispatch = Dispatch(settings.slots, clock)
-        self.reporter = self._make_reporter(Outbound(clock, flush_seconds))
+        self.leases = Leases(self._queues, log, settings.lease_seconds, clock, self.meters)
+        self.dispatch = Dispatch(settings.slots, clock, settings.express_slots)
+        self.reporter = self._make_reporter(
+            Outbound(clock, flush_seconds, idle=lambda: self.dispatch.busy == 0)
+        )
         self.containers = self._make_containers(outside)
         self.admission = self._make_admission()
-        self.poller = self._make_poller()
+        self.handover = Handover(self.dispatch, self.reporter, log)
+        self.quiet = self._make_quiet()
+        self.alone, self.pollers = self._make_pollers()
         self.heart = self._make_heart()
         self.keeper = self._make_keeper()
-        self.slots = [self._make_slot(number) for number in range(settings.slots)]
+        self.slots = [self._make_slot(number) for number in range(self._all_slots)]
         self.meters.describe(worker_version(), self._reading)
 
     def start(self, unwanted: Callable[[], bool] = lambda: False) -> list[str] | None:
@@ -102,8 +110,9 @@ class Parts:
         self.reporter.start()
         if self.containers is not None:
             self.containers.start()
-        self.heart.start(handlers)
-        self.poller.start()
+        self.heart.start(handlers, self.slots[0].schemas)
+        for poller in self.pollers:
+            poller.start()
         self.health.started = True
         return handlers
 
@@ -146,7 +155,7 @@ class Parts:
             worker_id=self._settings.worker_id,
             api=self._api,
             leases=self.leases,
-            deletions=Deletions(self._queue, self.leases, self._log, self.meters),
+            deletions=Deletions(self._queues, self.leases, self._log, self.meters),
             touched=self.touched,
             outbound=outbound,
             log=self._log,
@@ -188,19 +197,61 @@ class Parts:
             take_container=self.containers.take if self.containers is not None else None,
         )
 
-    def _make_poller(self) -> Poller:
-        return Poller(
-            queue=self._queue,
+    def _make_queues(self, queue: TaskQueue, express: TaskQueue | None) -> dict[Lane, TaskQueue]:
+        """Meter the queues, by lane; without an express queue there is one lane."""
+        queues: dict[Lane, TaskQueue] = {
+            Lane.ORDINARY: MeteredQueue(queue, self.health.receive, self.health, self.meters)
+        }
+        if express is not None:
+            self.health.express = Line("receive of express messages")
+            queues[Lane.EXPRESS] = MeteredQueue(
+                express, self.health.express, self.health, self.meters
+            )
+        return queues
+
+    @property
+    def _all_slots(self) -> int:
+        return self._settings.slots + self._settings.express_slots
+
+    def _make_quiet(self) -> Quiet:
+        seconds = self._settings.until_empty_seconds if self._until_empty else math.inf
+        return Quiet(self._queues, seconds)
+
+    def _make_pollers(self) -> tuple[Alone, list[Poller]]:
+        pulses = {
+            lane: self.health.pulses.make(
+                "poller" if lane is Lane.ORDINARY else f"{lane} poller", WAIT_SECONDS
+            )
+            for lane in self._queues
+        }
+        alone = self._make_alone(pulses[Lane.ORDINARY])
+        return alone, [
+            Poller(
+                lane=lane,
+                queue=queue,
+                admission=self.admission,
+                dispatch=self.dispatch,
+                handover=self.handover,
+                alone=alone,
+                leases=self.leases,
+                reporter=self.reporter,
+                quiet=self.quiet,
+                log=self._log,
+                stopping=self.stopping,
+                pulse=pulses[lane],
+            )
+            for lane, queue in self._queues.items()
+        ]
+
+    def _make_alone(self, pulse: Pulse) -> Alone:
+        return Alone(
             admission=self.admission,
             dispatch=self.dispatch,
             leases=self.leases,
             reporter=self.reporter,
-            log=self._log,
+            hand_over=self.handover.hand_over_alone,
             stopping=self.stopping,
-            pulse=self.health.pulses.make("poller", WAIT_SECONDS),
-            until_empty_seconds=(
-                self._settings.until_empty_seconds if self._until_empty else math.inf
-            ),
+            pulse=pulse,
         )
 
     def _make_heart(self) -> Heart:
@@ -212,20 +263,21 @@ class Parts:
             touched=self.touched,
             admission=self.admission,
             running=self._running,
-            slots=self._settings.slots,
+            slots=self._all_slots,
             log=self._log,
             clock=clock,
             pulse=self.health.pulses.make("heartbeat", IDLE_SECONDS),
         )
 
     def _make_keeper(self) -> Keeper:
-        duties = [self.leases.renew, self.poller.return_overdue]
+        duties = [self.leases.renew, self.handover.return_overdue]
         tick_seconds = min(TICK_SECONDS, self._settings.lease_seconds / 20)
         pulse = self.health.pulses.make("keeper of leases", tick_seconds)
         return Keeper(duties, self._log, pulse, tick_seconds)
 
     def _make_slot(self, number: int) -> Slot:
-        children = Children(self._pool_settings(), self._log, clock, self.meters)
+        settings = self._pool_settings(describes=number == 0)
+        children = Children(settings, self._log, clock, self.meters)
         executor = Executor(
             children=children,
             limits=self._limits,
@@ -247,7 +299,7 @@ class Parts:
             pulse=self.health.pulses.make(f"slot {number}", math.inf),
         )
 
-    def _pool_settings(self) -> PoolSettings:
+    def _pool_settings(self, *, describes: bool) -> PoolSettings:
         settings = self._settings
         return PoolSettings(
             sources=(*installed_sources(), *settings.sources),
@@ -255,4 +307,5 @@ class Parts:
             results_bucket=settings.results_bucket,
             memory_bytes=settings.memory_bytes,
             scratch_root=self._scratch,
+            describes=describes,
         )

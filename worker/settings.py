@@ -23,6 +23,8 @@ _RESERVED_BYTES = 256 * 1024 * 1024
 """Kept for the worker's own process, which no limit of a task may push out."""
 _SHARE = 0.9
 _OFF = "off"
+_SLOTS_MAX = 10_000
+"""Of both kinds together: what a heartbeat may tell."""
 
 
 class InvalidSetting(OrchestratorError):
@@ -34,11 +36,13 @@ class Settings:
     """All that the environment says. Times in seconds."""
 
     queue_url: str
+    express_queue_url: str | None = None
     work_api_url: str
     data_bucket: str
     results_bucket: str
     region: str
     slots: int
+    express_slots: int = 0
     sources: tuple[str, ...]
     lease_seconds: int
     drain_seconds: float
@@ -57,23 +61,30 @@ def read_settings(env: Mapping[str, str], root: Path = cgroup.ROOT) -> Settings:
 
     Raises InvalidSetting, naming the variable and its rule.
     """
-    slots = whole_number(env, "WORKER_SLOTS", lambda: cpus(root), 1, 10_000)
+    slots = whole_number(env, "WORKER_SLOTS", lambda: cpus(root), 1, _SLOTS_MAX)
+    express_slots = _express_slots(env, slots)
     lease_seconds = whole_number(env, "LEASE_SECONDS", 60, 3, 43_200)
     wait_seconds = whole_number(env, "RECEIVE_WAIT_SECONDS", 20, 0, 20)
     return Settings(
         queue_url=_required(env, "TASK_QUEUE_URL"),
+        express_queue_url=env.get("EXPRESS_QUEUE_URL") or None,
         work_api_url=_required(env, "WORK_API_URL").rstrip("/"),
         data_bucket=_required(env, "DATA_BUCKET"),
         results_bucket=_required(env, "RESULTS_BUCKET"),
         region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
         slots=slots,
+        express_slots=express_slots,
         sources=tuple(part.strip() for part in env.get("HANDLERS", "").split(",") if part.strip()),
         lease_seconds=lease_seconds,
         drain_seconds=whole_number(env, "DRAIN_SECONDS", 25, 0, 43_200),
         # A lease counts from the asking, since when SQS gave the message is not known.
         wait_seconds=min(wait_seconds, lease_seconds // 3),
         memory_bytes=whole_number(
-            env, "WORKER_TASK_MEMORY_BYTES", lambda: memory_of_a_slot(slots, root), 0, 1 << 60
+            env,
+            "WORKER_TASK_MEMORY_BYTES",
+            lambda: memory_of_a_slot(slots + express_slots, root),
+            0,
+            1 << 60,
         ),
         worker_id=_worker_id(env),
         log_level=_level(env),
@@ -82,6 +93,16 @@ def read_settings(env: Mapping[str, str], root: Path = cgroup.ROOT) -> Settings:
         http_port=_http_port(env),
         containers=_containers(env),
     )
+
+
+def _express_slots(env: Mapping[str, str], slots: int) -> int:
+    """Return the slots beside the others that express messages have for themselves.
+
+    None by default where there is one slot: such a worker was told to run one task at a time.
+    """
+    most = _SLOTS_MAX - slots
+    wanted = whole_number(env, "EXPRESS_SLOTS", min(most, 1 if slots > 1 else 0), 0, most)
+    return wanted if env.get("EXPRESS_QUEUE_URL") else 0
 
 
 def _required(env: Mapping[str, str], name: str) -> str:

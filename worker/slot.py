@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from worker.dispatch import Dispatch
 from worker.executor import Executor
@@ -58,6 +59,11 @@ class Slot:
     def handlers(self) -> tuple[str, ...]:
         """The names of the handlers that the child has loaded."""
         return self._children.handlers
+
+    @property
+    def schemas(self) -> dict[str, dict[str, Any]]:
+        """The JSON schemas of handlers' inputs, where this slot's child was to tell them."""
+        return self._children.schemas
 
     def join(self, timeout_seconds: float) -> None:
         """Wait for the end of the thread and its child."""

@@ -16,7 +16,8 @@ _RULES_SHOWN = 5
 
 
 @cache
-def _adapter(declared: Any) -> TypeAdapter[Any]:
+def adapter(declared: Any) -> TypeAdapter[Any]:
+    """Return what validates a `declared`: made once a process."""
     return TypeAdapter(declared)
 
 
@@ -26,7 +27,7 @@ def validate(declared: Any, value: Json, what: str) -> Any:
     As JSON, not as Python values: so a strict model still takes a date or a path from a string.
     """
     try:
-        return _adapter(declared).validate_json(json.dumps(value))
+        return adapter(declared).validate_json(json.dumps(value))
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)
         rules = [_rule(detail, what) for detail in details[:_RULES_SHOWN]]

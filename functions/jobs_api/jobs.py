@@ -7,7 +7,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Pat
 
 from orchestrator.model.ids import MAX_TASKS, NODE_LEAVES
 from orchestrator.model.states import JobState, TaskState
-from orchestrator.service import control, job_list, read
+from orchestrator.model.wire import ERROR_TYPE_MAX_CHARS
+from orchestrator.service import control, job_list, read, task_list
 from orchestrator.service.job_list import JobFilter
 from orchestrator.service.submit import submit_job
 from orchestrator.service.views import JobOut, JobPage, ResultsOut, TaskOut, TaskPage
@@ -116,11 +117,22 @@ def list_tasks(
     caller: WithCaller,
     job_id: JobIdPath,
     state: Annotated[TaskState | None, Query(description="Only tasks in this state.")] = None,
-    limit: Limit = 50,
+    error_type: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=ERROR_TYPE_MAX_CHARS,
+            description="Only tasks whose newest error is of exactly this type.",
+        ),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="Tasks on the page, at most.")] = 50,
     cursor: Cursor = None,
 ) -> Response[str]:
-    """List tasks by index; a page ends early where it would pass 1 MB."""
-    return encoded(read.list_tasks(deps, caller, job_id, state=state, limit=limit, cursor=cursor))
+    """List tasks by index; a page ends early where it would pass 1 MB, or has looked at 1,000 tasks' errors."""
+    text = task_list.list_tasks(
+        deps, caller, job_id, state=state, error_type=error_type, limit=limit, cursor=cursor
+    )
+    return encoded(text)
 
 
 @router.get(

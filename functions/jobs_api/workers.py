@@ -24,8 +24,11 @@ def list_workers(
     caller: WithCaller,
     limit: Annotated[int, Query(ge=1, le=100, description="Workers on the page, at most.")] = 50,
     cursor: Cursor = None,
+    schemas: Annotated[
+        bool, Query(description="Also the JSON schemas of the handlers' inputs, each once.")
+    ] = False,
 ) -> Response[str]:
     """List the living workers, what they can run, and what they run of the tenant's jobs."""
     from orchestrator.service import workers
 
-    return encoded(workers.list_workers(deps, caller, limit=limit, cursor=cursor))
+    return encoded(workers.list_workers(deps, caller, limit=limit, cursor=cursor, schemas=schemas))

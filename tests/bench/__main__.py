@@ -13,7 +13,7 @@ from local.errors import LocalError
 from local.phases import Phases
 from local.scope import Scope
 from local.stack import Running
-from tests.bench import imports, million, peers, reads, simulation, throughput
+from tests.bench import fairness, imports, million, peers, reads, results, simulation, throughput
 
 HERE = Path(__file__).parent
 ALONE: dict[str, Callable[[], None]] = {
@@ -22,12 +22,12 @@ ALONE: dict[str, Callable[[], None]] = {
 }
 """Benches that need no stack."""
 DEPLOYED = ("throughput", "reads", "peers")
-BY_NAME_ONLY = ("million",)
-"""Takes most of an hour."""
+BY_NAME_ONLY = ("million", "results", "fairness")
+"""The first takes most of an hour, the others some minutes."""
 
 
 def main(names: list[str]) -> int:
-    """Run the benches named, all but the longest where none is; 2 where a name is none of them."""
+    """Run the benches named, all but the long ones where none is; 2 where a name is none of them."""
     known = [*ALONE, *DEPLOYED, *BY_NAME_ONLY]
     if unknown := [name for name in names if name not in known]:
         print(f"No bench: {', '.join(unknown)}. There are: {', '.join(known)}.", file=sys.stderr)
@@ -61,12 +61,16 @@ def _measure_deployed(wanted: list[str]) -> None:
         running = pool.submit(launch.launch, scope, Phases(), pool, options).result()
         if "million" in wanted:
             million.measure(running, scope, folder)
+        if "results" in wanted:
+            results.measure(running.stack, scope.folder("results"))
         if "throughput" in wanted:
-            throughput.measure(running.stack, folder)
+            throughput.measure(running, folder)
         if "reads" in wanted:
             reads.measure(running.stack, _some_job(running))
+        if "fairness" in wanted:
+            fairness.measure(running.stack, len(running.workers))
         if "peers" in wanted:
-            peers.measure(running.stack)
+            peers.measure(running)
 
 
 def _some_job(running: Running) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from local import aws
@@ -17,12 +19,16 @@ _EVENTS = ("step.ended", "request.answered")
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """An execution's history. `transitions`: states entered, what AWS bills; `calls`: of functions."""
+    """An execution's history. `transitions`: states entered, what AWS bills; `calls`: of functions.
+
+    `seconds` by state, in their order: from its first entry to its last exit.
+    """
 
     events: int
     transitions: int
     calls: int
     largest_payload_bytes: int
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def history(stack: Stack, job: Mapping[str, Any]) -> History:
@@ -38,12 +44,17 @@ def history(stack: Stack, job: Mapping[str, Any]) -> History:
 def summary(events: Iterable[Mapping[str, Any]]) -> History:
     """Count events as AWS names them."""
     number = transitions = calls = largest = 0
+    entered, seconds = dict[str, datetime](), dict[str, float]()
     for event in events:
         number += 1
         transitions += event["type"].endswith("StateEntered")
         calls += event["type"] in ("TaskScheduled", "LambdaFunctionScheduled")
         largest = max(largest, *_payloads(event), 0)
-    return History(number, transitions, calls, largest)
+        if (state := event.get("stateEnteredEventDetails", {}).get("name")) is not None:
+            entered.setdefault(state, event["timestamp"])
+        if (state := event.get("stateExitedEventDetails", {}).get("name")) in entered:
+            seconds[state] = (event["timestamp"] - entered[state]).total_seconds()
+    return History(number, transitions, calls, largest, seconds)
 
 
 def _payloads(event: Mapping[str, Any]) -> Iterator[int]:
@@ -67,6 +78,15 @@ def longest_calls(stack: Stack, begun: float, ended: float) -> dict[str, float]:
         if taken:
             longest[function] = max(taken)
     return longest
+
+
+def moment_of(stack: Stack, function: str, event: str, job_id: str) -> datetime | None:
+    """Return when a function logged an event about a job, None where it has not."""
+    logs, group = aws.client("logs", stack.endpoint_url), f"/aws/lambda/{stack.functions[function]}"
+    for line in _lines(logs, group, 0, int(time.time() * 1000) + 1):
+        if line.get("message") == event and line.get("job_id") == job_id:
+            return datetime.fromisoformat(line["timestamp"])
+    return None
 
 
 def _lines(logs: Any, group: str, first: int, last: int) -> Iterator[dict[str, Any]]:

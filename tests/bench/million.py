@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from local import api, job_client
-from local.errors import LocalError
+from local import api
 from local.scope import Scope
 from local.stack import Running, Stack
-from tests.bench import counts, machine, memory
-from tests.bench.throughput import Measured, measured, print_requests, run
+from tests.bench import counts, machine, memory, results
+from tests.bench.throughput import Measured, measured, one_size, print_requests, run
 
 TASKS, SMALL_TASKS, WARM_TASKS = 1_000_000, 10_000, 1_000
 GOAL_RATIO = 1.2
@@ -23,23 +22,15 @@ GOAL_PAYLOAD_BYTES = 200_000
 GOAL_CALL_SECONDS, GOAL_CALL_MB = 60.0, 512
 GOAL_ANSWER_BYTES = 1_000_000
 GOAL_GRID_BYTES = 300_000
-GOAL_RESULTS_PER_SECOND = 10_000
 GOAL_READ_UNITS = 2.0
 _READS = 20
 _IDLE_SECONDS = 2
 _OCTETS = {"Accept": "application/octet-stream"}
 
 
-def wanted(text: str) -> int:
-    """Return the number of tasks. Raises LocalError where TASKS is none."""
-    if not text.isdecimal() or not 0 < int(text) <= TASKS:
-        raise LocalError(f"TASKS={text!r}: give a number of tasks, 1 to {TASKS:,}.")
-    return int(text)
-
-
 def measure(running: Running, scope: Scope, folder: Path) -> None:
     """Run the small job, then the large one; print the figures of the large one beside their goals."""
-    tasks, stack = wanted(os.environ.get("TASKS") or str(TASKS)), running.stack
+    tasks, stack = one_size(os.environ.get("TASKS") or str(TASKS)), running.stack
     run(stack, WARM_TASKS)  # Else the small job pays for functions and children that start.
     print(
         f"\nA job of {min(SMALL_TASKS, tasks):,} no-op tasks, then one of {tasks:,}; 2 workers",
@@ -134,12 +125,9 @@ def _read_units(used: counts.Requests) -> float:
 
 
 def _print_results(stack: Stack, large: Measured, target: Path) -> None:
-    taken = _seconds(lambda: job_client.download(stack, large.run.job["job_id"], target))
-    with target.open("rb") as file:
-        lines = sum(1 for _ in file)
-    if lines != large.run.tasks:
-        raise LocalError(f"{lines:,} results of {large.run.tasks:,} tasks came.")
-    _line("results a second", f"{lines / taken:,.0f}", f"{GOAL_RESULTS_PER_SECOND:,}")
+    tasks, job_id = large.run.tasks, large.run.job["job_id"]
+    taken = _seconds(lambda: results.download(stack, job_id, tasks, target))
+    _line("results a second", f"{tasks / taken:,.0f}", f"{results.GOAL_RESULTS_PER_SECOND:,}")
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -76,12 +76,12 @@ class CountingStore(MemoryStore):
         self._count(job_key(job_id), units(_ROOT_BYTES + _NODE_SLOT_BYTES * len(root.nodes)))
         return root
 
-    def push_leaf(
-        self, job_id: str, leaf: int, packed: int, expires_at: datetime, calls: int = 0
+    def push_leaves(
+        self, job_id: str, packed: Mapping[int, int], expires_at: datetime, calls: int = 0
     ) -> Node:
-        node = super().push_leaf(job_id, leaf, packed, expires_at, calls)
+        node = super().push_leaves(job_id, packed, expires_at, calls)
         size = _NODE_BYTES + _LEAF_SLOT_BYTES * len(node.leaves)
-        self._count(node_key(job_id, node_of_leaf(leaf))[0], units(size))
+        self._count(node_key(job_id, node_of_leaf(min(packed)))[0], units(size))
         return node
 
     def add_to_leaf(

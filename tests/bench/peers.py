@@ -6,8 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from local import aws
-from local.stack import Stack
-from tests.bench import floor, throughput
+from local.stack import Running
+from tests.bench import cpu, floor, throughput
 from tests.bench.peer import celery_run, plain
 
 TASKS = 2_000
@@ -15,23 +15,27 @@ PLAIN_TASKS = 400
 GOAL_TIMES = 5
 
 
-def measure(stack: Stack) -> None:
-    """Print the rates of one run after the other on the same emulator."""
-    throughput.run_small(stack)
+def measure(running: Running) -> None:
+    """Print the rates of one run after the other on the same emulator, and where our time goes."""
+    stack = running.stack
+    throughput.warm(stack)
+    before = cpu.read(running)
     ours = throughput.rate(stack, TASKS)
+    used = cpu.since(cpu.read(running), before)
     celery = celery_run.tasks_per_second(stack.endpoint_url, TASKS)
     simple = plain.tasks_per_second(stack, PLAIN_TASKS)
     messages = TASKS // throughput.TASKS_PER_MESSAGE
     each = floor.per_task(stack.endpoint_url, messages)
     own = each["message"] / throughput.TASKS_PER_MESSAGE + each["row"]
-    theirs = _celery_floor(stack.endpoint_url, TASKS // 5)
+    theirs = _celery_floor(stack.endpoint_url, messages)
     print(f"\n{TASKS:,} no-op tasks beside others, two workers each, milliseconds a task")
+    print(f"  floor: the same calls alone, one after the other, {messages} messages in the queue")
     print(f"  {'':<34}{'tasks/s':>9}{'all':>9}{'floor':>9}{'net':>9}")
     nets = [_line("this product", ours, own), _line("Celery 5.7, SQS and DynamoDB", celery, theirs)]
     _line(f"a plain design, {plain.AT_ONCE} at once", simple, 0.0)
-    print(
-        f"  times Celery's rate: {ours / celery:.1f} (goal {GOAL_TIMES}); net: {nets[1] / nets[0]:.1f}"
-    )
+    print(f"  times Celery's rate: {ours / celery:.1f} (goal {GOAL_TIMES})")
+    print(f"  times Celery's rate, each net of its floor: {nets[1] / nets[0]:.1f}")
+    cpu.print_per_task(used, TASKS)
 
 
 def _line(name: str, rate: float, own: float) -> float:

@@ -1,8 +1,8 @@
 """One job of a million tasks at thousands of completions a second: write units by partition key, modelled.
 
 The product's own code decides and writes (EnqueueTasks, the sets, nodes, ROOT and its throttle) on a store
-that counts; workers, times and the network are modelled. Workers report when a hundred runs have ended or a
-second after the first. Not modelled: failures, give-back, heartbeats, DynamoDB's own splitting of hot keys.
+that counts; workers, times and the network are modelled. Workers report when a request is full or a second
+after the first. Not modelled: failures, give-back, heartbeats, DynamoDB's own splitting of hot keys.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Load:
 
     @property
     def batch(self) -> int:
-        """Return the reports of a request: a second's, a hundred at most."""
+        """Return the reports of a request: a second's, as many as it may carry at most."""
         rate = self.per_second / self.workers
         return min(REPORTS_MAX, int(rate * FLUSH_SECONDS) + 1)
 

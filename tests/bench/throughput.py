@@ -12,13 +12,16 @@ from typing import Any
 
 from local import api, job_client
 from local.errors import LocalError
-from local.stack import Stack
-from tests.bench import counts, floor, machine
+from local.stack import Running, Stack
+from orchestrator.model.ids import MAX_TASKS
+from tests.bench import counts, cpu, floor, machine
 
 TASKS = "10000"
 GOAL_TASKS_PER_SECOND = 500
 SEED_TASKS_PER_MINUTE = 1_000
 TASKS_PER_MESSAGE = 5
+WARM_TASKS = 4_000
+"""As many calls at once as in what is measured, refills among them: each takes a process of its own."""
 GOALS = {
     "SQS requests": 0.15,
     "DynamoDB write units": 1.3,
@@ -31,6 +34,7 @@ FLOOR_MIN_MESSAGES = 100
 """What the floor's ten receives take."""
 _PATIENCE_SECONDS, _WORST_TASKS_PER_SECOND = 600, 50
 _POLL_SECONDS, _POLL_MAX_SECONDS = 0.1, 2.0
+_SHOWN_SECONDS = 0.01
 _SETTLE_SECONDS = 2
 """Until the last deletes and the log lines of a run have come."""
 
@@ -77,6 +81,12 @@ def run(stack: Stack, tasks: int) -> Run:
             return Run(job, time.perf_counter() - begun, begun_at)
         time.sleep(pause)
     raise LocalError(f"{job_id} did not end within {taken:.0f} s: {job['counts']}")
+
+
+def warm(stack: Stack) -> None:
+    """Start what runs in a service that is in use: functions' processes, as many as there are calls at once."""
+    run(stack, WARM_TASKS)
+    time.sleep(_SETTLE_SECONDS)
 
 
 def run_small(stack: Stack) -> str:
@@ -130,6 +140,13 @@ def _phase(job: Mapping[str, Any], first: str, last: str) -> float:
     return (ended - begun).total_seconds()
 
 
+def one_size(text: str) -> int:
+    """Return the number of tasks that TASKS says. Raises LocalError where it is none."""
+    if not text.isdecimal() or not 0 < int(text) <= MAX_TASKS:
+        raise LocalError(f"TASKS={text!r}: give a number of tasks, 1 to {MAX_TASKS:,}.")
+    return int(text)
+
+
 def sizes(text: str) -> list[int]:
     """Return the sizes of BENCH_TASKS. Raises LocalError for what is no number of tasks."""
     words = text.split()
@@ -140,16 +157,17 @@ def sizes(text: str) -> list[int]:
     return [int(word) for word in words]
 
 
-def measure(stack: Stack, folder: Path) -> None:
-    """Print tasks a second, the success rate, requests a task by service, time by phase, the floor, by size."""
-    run_small(stack)  # Warm functions, as they are in a service that is in use.
-    time.sleep(_SETTLE_SECONDS)
+def measure(running: Running, folder: Path) -> None:
+    """Print by size: tasks a second, success rate, time by phase, requests and CPU a task, the floor."""
+    warm(running.stack)
     for tasks in sizes(os.environ.get("BENCH_TASKS") or TASKS):
-        _measure_size(stack, folder, tasks)
+        _measure_size(running, folder, tasks)
 
 
-def _measure_size(stack: Stack, folder: Path, tasks: int) -> None:
-    found = measured(stack, folder, tasks)
+def _measure_size(running: Running, folder: Path, tasks: int) -> None:
+    before = cpu.read(running)
+    found = measured(running.stack, folder, tasks)
+    used = cpu.since(cpu.read(running), before)
     job, rate = found.run.job, found.run.per_second
     print(f"\n{tasks:,} no-op tasks, 2 workers, submit to SUCCEEDED with durable results")
     print(f"  throughput          {rate:9.1f} tasks/s  (goal {GOAL_TASKS_PER_SECOND})")
@@ -164,9 +182,13 @@ def _measure_size(stack: Stack, folder: Path, tasks: int) -> None:
     print(
         f"  phases              plan and enqueue {planned:.1f} s, process and finish {worked:.1f} s"
     )
+    for state, seconds in found.history.seconds.items():
+        if seconds >= _SHOWN_SECONDS:
+            print(f"    {state:<18}{seconds:9.2f} s")
     print_requests(found)
+    cpu.print_per_task(used, tasks)
     messages = max(FLOOR_MIN_MESSAGES, min(tasks, 10_000) // TASKS_PER_MESSAGE // 5)
-    own = floor.per_task(stack.endpoint_url, messages)
+    own = floor.per_task(running.stack.endpoint_url, messages)
     emulator = 1000 * (own["message"] / TASKS_PER_MESSAGE + own["row"])
     all_of_it = f"{1000 / rate:.2f}"
     print(f"  emulator's floor    {emulator:9.2f} ms/task: queue and row alone, of {all_of_it}")

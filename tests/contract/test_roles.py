@@ -145,8 +145,9 @@ def test_every_function_writes_its_own_log_and_no_other(resources: Resources) ->
     ("action", "target", "roles"),
     [
         ("sqs:SendMessage", "TaskQueue", {"EnqueueTasks", "WorkApi", "Sweep", "DeadLetters"}),
+        ("sqs:SendMessage", "ExpressQueue", {"EnqueueTasks", "WorkApi", "Sweep", "DeadLetters"}),
         ("lambda:InvokeFunction", "EnqueueTasksFunction",
-         {"WorkApi", "Sweep", "DeadLetters", "JobMachine"}),
+         {"JobsApi", "WorkApi", "FinishJob", "Sweep", "DeadLetters", "JobMachine"}),
         ("states:StartExecution", "stateMachine", {"JobsApi", "Sweep"}),
         ("states:StopExecution", "execution", {"Sweep"}),
         ("states:SendTaskSuccess", "stateMachine",
@@ -163,6 +164,16 @@ def test_only_those_who_need_it_may(
     having = {n for n, r in resources.items() if r["Type"] == "AWS::IAM::Role"
               and (action, target) in grants(resources, n)}  # fmt: skip
     assert having == {f"{role}Role" for role in roles}
+
+
+def test_the_jobs_of_a_tenant_by_state_are_looked_up_by_two(resources: Resources) -> None:
+    having = {
+        name
+        for name, resource in policies(resources).items()
+        for statement in statements(resource)
+        if "index/by_state" in str(statement["Resource"])
+    }
+    assert having == {"JobsApiRole", "PlanTasksRole"}
 
 
 def test_the_apis_of_people_never_write_tasks_or_results(resources: Resources) -> None:
@@ -197,13 +208,17 @@ def test_the_authorizer_reads_keys_alone(resources: Resources) -> None:
     assert read["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["KEYS"]}}
 
 
-def test_workers_reach_the_queue_four_routes_and_objects(resources: Resources) -> None:
+def test_workers_reach_the_queues_four_routes_and_objects(resources: Resources) -> None:
     granted = grants(resources, "WorkerPolicy")
     assert {(a, t) for a, t in granted if a != "execute-api:Invoke"} == {
         ("sqs:ReceiveMessage", "TaskQueue"),
         ("sqs:DeleteMessage", "TaskQueue"),
         ("sqs:ChangeMessageVisibility", "TaskQueue"),
         ("sqs:GetQueueAttributes", "TaskQueue"),
+        ("sqs:ReceiveMessage", "ExpressQueue"),
+        ("sqs:DeleteMessage", "ExpressQueue"),
+        ("sqs:ChangeMessageVisibility", "ExpressQueue"),
+        ("sqs:GetQueueAttributes", "ExpressQueue"),
         ("s3:GetObject", "DataBucket"),
         ("s3:ListBucket", "DataBucket"),
         ("s3:GetObject", "ResultsBucket"),

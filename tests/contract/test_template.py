@@ -25,14 +25,15 @@ FUNCTIONS = {  # name in paths: (logical id, longest time-out in seconds)
 }
 ENVIRONMENT = {
     "JOBS_TABLE", "TASKS_TABLE", "WORKERS_TABLE", "DATA_BUCKET", "RESULTS_BUCKET",
-    "TASK_QUEUE_URL", "STATE_MACHINE_ARN", "ENQUEUE_FUNCTION", "CURSOR_SECRET_ARN",
+    "TASK_QUEUE_URL", "EXPRESS_QUEUE_URL", "STATE_MACHINE_ARN", "ENQUEUE_FUNCTION", "CURSOR_SECRET_ARN",
     "RETENTION_DAYS", "MESSAGE_RETENTION_SECONDS", "DYNAMODB_BATCHES", "ALLOWED_ORIGIN",
-    "MAX_ACTIVE_JOBS", "MAX_QUEUED_TASKS", "MAX_TASKS_PER_JOB",
+    "MAX_ACTIVE_JOBS", "MAX_QUEUED_TASKS", "MAX_TASKS_PER_JOB", "EXPRESS_TASKS",
     "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "LOG_LEVEL",
 }  # fmt: skip
 OUTPUTS = {
     "ApiId", "ApiUrl", "WorkApiUrl", "Region", "JobsTable", "TasksTable", "WorkersTable",
-    "DataBucket", "ResultsBucket", "TaskQueueUrl", "TaskQueueArn", "DeadLetterQueueUrl",
+    "DataBucket", "ResultsBucket", "TaskQueueUrl", "TaskQueueArn",
+    "ExpressQueueUrl", "ExpressQueueArn", "DeadLetterQueueUrl",
     "DeadLetterQueueArn", "StateMachineArn", "WorkerPolicyArn", "OperatorPolicyArn",
     "SiteBucket", "SiteDistribution", "SiteDomain", "SiteUrl",
     *(logical_id for logical_id, _ in FUNCTIONS.values()),
@@ -117,6 +118,7 @@ def test_indexes_hold_keys_alone(resources: Resources) -> None:
         "by_tenant": ["tenant", "job_id"],
         "by_state": ["tenant_state", "job_id"],
         "active": ["active", "next_check_at"],
+        "unsent": ["unsent_of", "priority"],
     }
     assert {i["Projection"]["ProjectionType"] for i in indexes} == {"KEYS_ONLY"}
 
@@ -164,7 +166,7 @@ def test_queues_and_buckets_refuse_plain_http_outside_the_emulator(resources: Re
         if r["Type"] in {"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"}
         and n != "SiteBucketPolicy"
     }
-    assert len(policies) == 4
+    assert len(policies) == 5
     for policy in policies.values():
         assert policy["Condition"] == "NotLocal"
         (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
@@ -175,8 +177,11 @@ def test_queues_and_buckets_refuse_plain_http_outside_the_emulator(resources: Re
 # ---- queues
 
 
-def test_the_task_queue_leases_by_visibility_and_redrives_late(resources: Resources) -> None:
-    queue = resources["TaskQueue"]["Properties"]
+@pytest.mark.parametrize("name", ["TaskQueue", "ExpressQueue"])
+def test_a_task_queue_leases_by_visibility_and_redrives_late(
+    resources: Resources, name: str
+) -> None:
+    queue = resources[name]["Properties"]
     assert queue["SqsManagedSseEnabled"] is True
     assert queue["VisibilityTimeout"] == {"Ref": "LeaseSeconds"}
     assert queue["ReceiveMessageWaitTimeSeconds"] == 20

@@ -65,3 +65,25 @@ def test_both_workers_are_listed(deployed: Deployed, job_id: str) -> None:
     )
     assert len(workers) == 2
     assert all(worker["alive_since"] <= worker["seen_at"] for worker in workers)
+
+
+def test_what_handlers_take_is_told_by_workers_once_each(deployed: Deployed, job_id: str) -> None:
+    def schemas() -> object:
+        page = deployed.call("GET", "/api/v1/workers?schemas=true")
+        return page["schemas"].get("e2e.sized")
+
+    schema = deployed.until(schemas)
+    assert schema["properties"]["bytes"]["type"] == "integer"
+    assert schema["required"] == ["bytes"]
+    assert deployed.call("GET", "/api/v1/workers")["schemas"] is None
+
+
+def test_failed_tasks_of_one_type_are_listed(deployed: Deployed) -> None:
+    job_id = deployed.submit("e2e.odd", {"count": 30})
+    deployed.finish(job_id)
+    tasks = f"/api/v1/jobs/{job_id}/tasks?limit=1000"
+    for query in ("error_type=Odd", "state=FAILED&error_type=Odd"):
+        page = deployed.call("GET", f"{tasks}&{query}")
+        assert [task["index"] for task in page["tasks"]] == list(range(1, 30, 2))
+        assert page["next_cursor"] is None
+    assert deployed.call("GET", f"{tasks}&error_type=odd")["tasks"] == []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from orchestrator.model.items import Running, Worker
+from orchestrator.model.items import InputSchemas, Running, Worker
 from tests.fakes.conditions import worker_order
 from tests.fakes.hooks import write
 
@@ -17,6 +17,7 @@ class MemoryFleet:
     def __init__(self) -> None:
         self.workers: dict[str, Worker] = {}
         self.running: dict[tuple[str, str], Running] = {}
+        self.schemas: dict[str, InputSchemas] = {}
 
     @write
     def put_worker(self, worker: Worker) -> Worker | None:
@@ -48,6 +49,14 @@ class MemoryFleet:
             return False
         del self.workers[worker_id]
         return True
+
+    @write
+    def put_schemas(self, schemas: InputSchemas) -> None:
+        self.schemas[schemas.digest] = schemas
+
+    def get_schemas(self, digests: Sequence[str], now: datetime) -> dict[str, InputSchemas]:
+        found = (self.schemas.get(digest) for digest in digests)
+        return {item.digest: item for item in found if item is not None and item.expires_at > now}
 
     @write
     def put_running(self, running: Running) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from orchestrator.model.items import TaskRow
 from orchestrator.model.states import Outcome, TaskState
+from orchestrator.model.wire import CompleteIn, Report, TaskError, TaskMessage
 from orchestrator.service.control import cancel_job
+from orchestrator.service.report import complete
 from orchestrator.service.sweep import sweep
-from tests.fakes.cluster import ALICE, Cluster
+from tests.fakes.cluster import ALICE, Cluster, report_of
 
 TASKS = 255
 """Two leaves, the second nearly empty."""
@@ -48,6 +50,29 @@ def begun(cluster: Cluster, **fields: object) -> Cluster:
 def cancel(cluster: Cluster) -> None:
     """Cancel the job."""
     cancel_job(cluster.world.deps, ALICE, cluster.job_id)
+
+
+def report_errors(cluster: Cluster, message: TaskMessage, errors: Mapping[int, TaskError]) -> None:
+    """Let the tasks named fail with their errors, and the others of the message succeed."""
+    reports = [
+        report_of(message, index, Outcome.FAILED).model_copy(update={"error": errors[index]})
+        if index in errors
+        else report_of(message, index, Outcome.SUCCEEDED)
+        for index in message.tasks()
+    ]
+    valid = [Report.model_validate(item.model_dump()) for item in reports]
+    complete(cluster.world.deps, CompleteIn(worker_id="w-1", reports=valid))
+
+
+def with_errors(
+    errors: Mapping[int, TaskError], total: int, cluster: Cluster | None = None
+) -> Cluster:
+    """Return a job in which exactly these tasks failed, at their only attempt."""
+    cluster = begun(cluster or Cluster(), tasks={"count": total}, retry={"max_attempts": 1})
+    while messages := cluster.messages():
+        for message in messages:
+            report_errors(cluster, message, errors)
+    return cluster
 
 
 def plain(cluster: Cluster) -> Cluster:

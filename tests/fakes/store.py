@@ -22,6 +22,7 @@ from orchestrator.model.states import JobState, TaskState
 from orchestrator.service.ports import JobChanges, JobGuard, Refused
 from tests.fakes.conditions import expected, guard_holds, outbox_key
 from tests.fakes.fleet import MemoryFleet
+from tests.fakes.holds import MemoryHolds
 from tests.fakes.hooks import Hook, Hooked, ignore, write
 from tests.fakes.insight import MemoryInsight
 
@@ -39,12 +40,13 @@ class _Tables:
     keys: dict[str, ApiKey]
 
 
-class MemoryStore(MemoryFleet, MemoryInsight, Hooked):
+class MemoryStore(MemoryFleet, MemoryHolds, MemoryInsight, Hooked):
     """`orchestrator.service.ports.Store` in memory."""
 
     def __init__(self, before_write: Hook = ignore, after_write: Hook = ignore) -> None:
         Hooked.__init__(self, before_write, after_write)
         MemoryFleet.__init__(self)
+        MemoryHolds.__init__(self)
         MemoryInsight.__init__(self)
         self.tables = _Tables(*({} for _ in fields(_Tables)))
         self.sweep_minute: int | None = None
@@ -97,6 +99,14 @@ class MemoryStore(MemoryFleet, MemoryInsight, Hooked):
             reverse=True,
         )
         return ids[:limit]
+
+    def list_unsent(self, tenant: str, first: int, last: int, limit: int) -> list[str]:
+        found = [
+            (-job.priority, job.job_id)
+            for job in list(self.tables.jobs.values())
+            if job.unsent_of == tenant and first <= job.priority <= last
+        ]
+        return [job_id for _, job_id in sorted(found)[:limit]]
 
     def list_due_jobs(self, now: datetime, limit: int) -> list[str]:
         due = [
@@ -190,11 +200,13 @@ class MemoryStore(MemoryFleet, MemoryInsight, Hooked):
         return self._change_leaf(job_id, leaf, {"retry": chosen}, gen=gen, closed=None, **without)
 
     @write
-    def begin_close(self, job_id: str, leaf: int, gen: int, expires_at: datetime) -> Leaf | None:
+    def begin_close(
+        self, job_id: str, leaf: int, gen: int, expires_at: datetime, *, full: bool = False
+    ) -> Leaf | None:
         old = self.get_leaf(job_id, leaf)
         if old is not None and (old.gen > gen or old.closed is not None):
             return None
-        return self._change_leaf(job_id, leaf, {}, gen=gen, closed="closing")
+        return self._change_leaf(job_id, leaf, {}, gen=gen, closed="done" if full else "closing")
 
     @write
     def end_close(
@@ -222,14 +234,17 @@ class MemoryStore(MemoryFleet, MemoryInsight, Hooked):
         return {node: value for node, value in keys if value is not None}
 
     @write
-    def push_leaf(
-        self, job_id: str, leaf: int, packed: int, expires_at: datetime, calls: int = 0
+    def push_leaves(
+        self, job_id: str, packed: Mapping[int, int], expires_at: datetime, calls: int = 0
     ) -> Node:
-        key, slot = (job_id, node_of_leaf(leaf)), leaf % NODE_LEAVES
+        key = (job_id, node_of_leaf(min(packed)))
         node = self.tables.nodes.get(key, Node())
-        if node.leaves.get(slot, -1) < packed:
-            leaves = {**node.leaves, slot: packed}
-            node = Node(ver=node.ver + 1, leaves=leaves, calls=node.calls + calls)
+        slots = {leaf % NODE_LEAVES: number for leaf, number in packed.items()}
+        newer = {slot: n for slot, n in slots.items() if node.leaves.get(slot, -1) < n}
+        if newer:
+            writes = 1 if newer == slots else len(newer)
+            leaves = {**node.leaves, **newer}
+            node = Node(ver=node.ver + writes, leaves=leaves, calls=node.calls + calls)
             self.tables.nodes[key] = node
         return node
 

@@ -20,6 +20,7 @@ _INDEXES = {
     "by_tenant": [("tenant", "S"), ("job_id", "S")],
     "by_state": [("tenant_state", "S"), ("job_id", "S")],
     "active": [("active", "S"), ("next_check_at", "N")],
+    "unsent": [("unsent_of", "S"), ("priority", "N")],
 }
 
 

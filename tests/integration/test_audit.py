@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import cast
 
 import pytest
-from ulid import ULID
 
 from orchestrator.model.items import Absent, TaskWrite
 from orchestrator.model.progress import Counts, Packed, Tally, pack_leaf, pack_node
@@ -17,19 +14,9 @@ from orchestrator.service.audit_views import AuditOut
 from orchestrator.service.ports import JobGuard, Store
 from tests.fakes.cluster import ALICE, Cluster
 from tests.fakes.lives import TASKS, begun, cancelled, odd_fail
-from tests.fakes.store import MemoryStore
-from tests.fakes.world import World
-from tests.integration.values import LATER, NOW, make_row
+from tests.integration.values import LATER, NOW, a_world, make_row
 
 FAR = Packed(9_000, Tally(ok=200))
-
-
-def a_world(store: Store, job_id: str) -> World:
-    """Return a world around a store; its first job has an id that no other test has."""
-    world = World(store=cast(MemoryStore, store))
-    ids = iter([job_id])
-    world.deps = replace(world.deps, new_id=lambda: next(ids, str(ULID())))
-    return world
 
 
 def audit(cluster: Cluster) -> AuditOut:
@@ -69,7 +56,7 @@ def a_row_beyond(store: Store, job_id: str) -> None:
 
 
 def a_node_that_knows_too_much(store: Store, job_id: str) -> None:
-    store.push_leaf(job_id, 0, pack_leaf(FAR), LATER)
+    store.push_leaves(job_id, {0: pack_leaf(FAR)}, LATER)
 
 
 def a_root_that_knows_too_much(store: Store, job_id: str) -> None:

@@ -14,7 +14,17 @@ from orchestrator.model.items import (
     Stop,
     Usage,
 )
-from orchestrator.model.progress import Counts, Leaf, Packed, SetName, Tally, pack_leaf, pack_node
+from orchestrator.model.lanes import Lane
+from orchestrator.model.progress import (
+    Counts,
+    Leaf,
+    Node,
+    Packed,
+    SetName,
+    Tally,
+    pack_leaf,
+    pack_node,
+)
 from orchestrator.model.states import JobState, StopReason
 from orchestrator.model.timeline import TimelineEvent, TimelineKind
 from orchestrator.service.ports import JobChanges, JobGuard, Store
@@ -124,6 +134,19 @@ def test_due_jobs_are_the_active_ones_whose_time_has_come(store: Store) -> None:
     assert ended in store.list_due_jobs(NOW, 10_000)
 
 
+def test_jobs_with_unsent_tasks_are_listed_by_priority(store: Store) -> None:
+    ids = [str(ULID()) for _ in range(5)]
+    tenant = f"t-{ids[0]}"
+    for job_id, priority in zip(ids, (3, 9, 0, 5, 5), strict=True):
+        store.put_job(make_job(job_id, priority=priority, unsent_of=tenant))
+    assert store.list_unsent(tenant, 4, 9, 1) == [ids[1]]
+    assert set(store.list_unsent(tenant, 4, 8, 9)) == set(ids[3:])
+    assert store.list_unsent(tenant, 0, 4, 9) == [ids[0], ids[2]]
+    store.update_job(ids[1], JobGuard(), unsent_of=None)
+    assert store.list_unsent(tenant, 6, 9, 9) == []
+    assert store.list_unsent("another", 0, 9, 9) == []
+
+
 def test_a_leaf_admits_reports_only_of_its_generation_and_while_open(
     store: Store, job_id: str
 ) -> None:
@@ -136,6 +159,19 @@ def test_a_leaf_admits_reports_only_of_its_generation_and_while_open(
     assert store.add_to_leaf(job_id, 0, 2, {"ok": ok}, LATER) is None
     assert store.begin_close(job_id, 0, 1, LATER) is not None
     assert store.add_to_leaf(job_id, 0, 1, {"ok": ok}, LATER) is None
+
+
+def test_a_full_leaf_is_closed_by_one_write_unless_it_is_closed_or_newer(
+    store: Store, job_id: str
+) -> None:
+    ok = frozenset({0, 1})
+    store.add_to_leaf(job_id, 5, 1, {"ok": ok}, LATER)
+    done = store.begin_close(job_id, 5, 1, LATER, full=True)
+    assert done == Leaf(ver=2, ok=ok, closed="done")
+    assert store.begin_close(job_id, 5, 1, LATER, full=True) is None
+    assert store.add_to_leaf(job_id, 5, 1, {"failed": frozenset({2})}, LATER) is None
+    assert store.reopen_leaf(job_id, 5, 2, frozenset(), LATER) is not None
+    assert store.begin_close(job_id, 5, 1, LATER, full=True) is None
 
 
 def test_a_leaf_is_closed_in_two_steps_each_once(store: Store, job_id: str) -> None:
@@ -198,15 +234,29 @@ def test_leaves_are_created_where_absent_and_listed_by_node(store: Store, job_id
     assert store.get_leaf(job_id, 100) is None
 
 
+def test_leaves_are_pushed_together_and_one_that_is_newer_holds_up_no_other(
+    store: Store, job_id: str
+) -> None:
+    small, big = (pack_leaf(Packed(v, Tally(ok=v))) for v in (1, 2))
+    assert store.push_leaves(job_id, {0: small, 1: big}, LATER, 1) == Node(
+        ver=1, leaves={0: small, 1: big}, calls=1
+    )
+    stood = store.push_leaves(job_id, {0: big, 1: small, 2: small}, LATER, 1)
+    assert stood.leaves == {0: big, 1: big, 2: small}
+    assert (stood.ver, stood.calls) == (3, 2)
+    every = dict.fromkeys(range(64), pack_leaf(Packed(10**9 - 1, Tally(250))))
+    assert store.push_leaves(job_id, every, LATER).leaves == every
+
+
 def test_a_push_replaces_smaller_by_bigger_only_and_shows_what_stands(
     store: Store, job_id: str
 ) -> None:
     small, big = (pack_leaf(Packed(v, Tally(ok=v))) for v in (1, 2))
-    assert store.push_leaf(job_id, 65, big, LATER).leaves == {1: big}
-    stood = store.push_leaf(job_id, 65, small, LATER)
+    assert store.push_leaves(job_id, {65: big}, LATER).leaves == {1: big}
+    stood = store.push_leaves(job_id, {65: small}, LATER)
     assert (stood.leaves, stood.ver) == ({1: big}, 1)
-    assert store.push_leaf(job_id, 65, big, LATER).ver == 1
-    node = store.push_leaf(job_id, 64, small, LATER)
+    assert store.push_leaves(job_id, {65: big}, LATER).ver == 1
+    node = store.push_leaves(job_id, {64: small}, LATER)
     assert (node.leaves, node.ver) == ({0: small, 1: big}, 2)
     assert store.get_nodes(job_id, [0, 1, 2]) == {1: node}
 
@@ -244,8 +294,10 @@ def test_every_attribute_of_a_job_can_be_changed_and_is_read_back(
         "total": 1_000_000,
         "plan_ref": "jobs/plan.json",
         "reopen_ref": "jobs/reopen",
+        "lane": Lane.EXPRESS,
         "base_finals": 999_999,
         "cursor": 1,
+        "unsent_of": "t",
         "token": "t" * 800,
         "final_counts": Counts(succeeded=999_999, failed=1),
         "started_at": NOW,
@@ -255,6 +307,8 @@ def test_every_attribute_of_a_job_can_be_changed_and_is_read_back(
         "checks": 4,
         "results_ref": "results/manifest.json",
         "resent_at": NOW,
+        "held_until": NOW,
+        "opens_at": LATER,
         "expires_at": LATER + timedelta(days=1),
         "usage": Usage(attempts=1_000_001, worker_ms=10**12),
         "events": (TimelineEvent(gen=2, what=TimelineKind.RETRIED, at=NOW, by="k", tasks=1),),

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from ulid import ULID
 
-from orchestrator.model.items import Running, Worker
+from orchestrator.model.items import InputSchemas, Running, Worker
 from orchestrator.model.wire import RunningTask
 from orchestrator.service.fleet_port import WORKER_SHARDS
 from orchestrator.service.ports import Store
@@ -42,6 +42,10 @@ def ids() -> list[str]:
     return sorted(made, key=worker_order)
 
 
+def own_workers(store: Store, ids: list[str]) -> list[Worker]:
+    return [w for w in store.list_workers(NOW, 10_000, None) if w.worker_id in ids]
+
+
 def own(workers: list[Worker], ids: list[str]) -> list[str]:
     return [worker.worker_id for worker in workers if worker.worker_id in ids]
 
@@ -59,6 +63,30 @@ def test_the_first_heartbeat_is_kept_all_else_is_the_last_one_s(store: Store, jo
     assert stands == replace(second, alive_since=NOW)
 
 
+def test_a_worker_s_set_of_schemas_is_the_last_one_that_it_named(store: Store, job_id: str) -> None:
+    named = make_worker(f"w-{job_id}", schemas_digest="a" * 32)
+    unnamed = make_worker(f"w-{job_id}")
+    assert store.put_worker(named) is None
+    assert store.put_worker(unnamed) == named
+    assert store.put_worker(named) == unnamed
+    (listed,) = own_workers(store, [f"w-{job_id}"])
+    assert listed == named
+
+
+def test_sets_of_schemas_are_read_by_digest_until_they_expire(store: Store, job_id: str) -> None:
+    first, second, gone = (f"{job_id}-{n}" for n in range(3))
+    large = InputSchemas(digest=first, text='{"a":"' + "é" * 16_000 + '"}', expires_at=LATER)
+    store.put_schemas(replace(large, text="{}", expires_at=NOW))
+    store.put_schemas(large)
+    store.put_schemas(InputSchemas(digest=second, text="{}", expires_at=LATER))
+    store.put_schemas(InputSchemas(digest=gone, text="{}", expires_at=NOW))
+    found = store.get_schemas([first, second, gone, "unknown", first], NOW)
+    assert sorted(found) == [first, second]
+    assert found[first] == large
+    assert sorted(store.get_schemas([gone], NOW - SECOND)) == [gone]
+    assert store.get_schemas([], NOW) == {}
+
+
 def test_workers_are_listed_page_by_page_each_once(store: Store, ids: list[str]) -> None:
     for worker_id in ids:
         store.put_worker(make_worker(worker_id))
@@ -70,7 +98,7 @@ def test_workers_are_listed_page_by_page_each_once(store: Store, ids: list[str])
         listed += own(page, ids)
         after = page[-1].worker_id
     assert listed == ids
-    (one,) = [w for w in store.list_workers(NOW, 10_000, None) if w.worker_id == ids[0]]
+    (one,) = own_workers(store, ids[:1])
     assert one == make_worker(ids[0])
 
 

@@ -78,10 +78,12 @@ def test_reports_are_counted_with_the_node_s_write_and_pushes_with_the_root_s(
     store: Store, job_id: str
 ) -> None:
     first, second = (pack_leaf(Packed(ver, Tally(ok=ver))) for ver in (1, 2))
-    assert store.push_leaf(job_id, 0, second, LATER, 1).calls == 1
-    assert store.push_leaf(job_id, 0, first, LATER, 1).calls == 1, "a refused write counts nothing"
-    assert store.push_leaf(job_id, 1, second, LATER).calls == 1
-    assert store.push_leaf(job_id, 1, pack_leaf(Packed(3, Tally())), LATER, 1).calls == 2
+    assert store.push_leaves(job_id, {0: second}, LATER, 1).calls == 1
+    assert store.push_leaves(job_id, {0: first}, LATER, 1).calls == 1, (
+        "a refused write counts nothing"
+    )
+    assert store.push_leaves(job_id, {1: second}, LATER).calls == 1
+    assert store.push_leaves(job_id, {1: pack_leaf(Packed(3, Tally()))}, LATER, 1).calls == 2
     assert store.get_nodes(job_id, [0])[0].calls == 2
     small, big = (pack_node(Packed(ver, Tally(ok=ver))) for ver in (1, 2))
     assert store.push_node(job_id, 0, big, NOW, LATER).pushes == 1

@@ -84,7 +84,7 @@ def write_all_kinds(tables: Tables, job_id: str) -> None:
     store.put_idem(Idem(key="i", job_id=job_id, body_hash="h", from_gen=0, expires_at=LATER))
     store.create_leaves(job_id, [0], LATER)
     store.add_to_leaf(job_id, 70, 1, {"ok": frozenset({1})}, LATER)
-    store.push_leaf(job_id, 0, 1, LATER)
+    store.push_leaves(job_id, {0: 1}, LATER)
     store.add_start(job_id, 0, 1, 1, "m#1", LATER)
     store.write_tasks([TaskWrite(row=make_row(job_id, 20_000), expect=Absent())])
     store.put_outbox([make_outbox(job_id)])
@@ -196,7 +196,7 @@ def test_full_nodes_and_roots_are_small_and_keep_every_digit(dynamo: Tables, job
     leaf = pack_leaf(Packed(10**9 - 1, Tally(250, 0, 0, 0, 0)))
     node = pack_node(Packed(10**11 - 1, Tally(16_000, 0, 0, 0, 0)))
     for slot in range(64):
-        assert dynamo.store.push_leaf(job_id, slot, leaf, LATER).leaves[slot] == leaf
+        assert dynamo.store.push_leaves(job_id, {slot: leaf}, LATER).leaves[slot] == leaf
     for number in range(63):
         dynamo.store.push_node(job_id, number, node, NOW, LATER)
     assert set(dynamo.store.get_root(job_id).nodes.values()) == {node}

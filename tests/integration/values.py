@@ -1,9 +1,12 @@
-"""Items for tests of the store."""
+"""Items and worlds for tests of the store."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from ulid import ULID
 
 from orchestrator.model.items import (
     AttemptEnd,
@@ -12,6 +15,9 @@ from orchestrator.model.items import (
 )
 from orchestrator.model.states import JobState, Outcome, TaskState
 from orchestrator.model.wire import TaskError
+from orchestrator.service.ports import Store
+from tests.fakes.store import MemoryStore
+from tests.fakes.world import World
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 LATER = datetime(2031, 1, 1, tzinfo=UTC)
@@ -61,3 +67,11 @@ def make_row(job_id: str, index: int, **changes: object) -> TaskRow:
         result='{"n":1}',
     )
     return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def a_world(store: Store, job_id: str) -> World:
+    """Return a world around a store; its first job has an id that no other test has."""
+    world = World(store=cast(MemoryStore, store))
+    ids = iter([job_id])
+    world.deps = replace(world.deps, new_id=lambda: next(ids, str(ULID())))
+    return world

@@ -7,12 +7,39 @@ from tests.mutants.store_safeguards import CONDITIONS
 from tests.mutants.worker_safeguards import WORKER
 
 _CORE = "layers/core/orchestrator"
-_SERVICE = ("tests/unit/service", "tests/property/protocol")
+_SERVICE = ("tests/unit/service", "tests/property/protocol", "tests/property/test_max_running.py")
 
 
 def _service(name: str, module: str, old: str, new: str) -> Mutant:
     return Mutant(name, f"{_CORE}/service/{module}.py", old, new, _SERVICE)
 
+
+_LANES = [
+    _service(
+        "what is sent of an express job goes to the one queue",
+        "messages",
+        "group=message.job, lane=job.lane, delay",
+        "group=message.job, delay",
+    ),
+    _service(
+        "express messages hold several tasks",
+        "messages",
+        "    per_message = 1 if job.lane is Lane.EXPRESS else per_message\n",
+        "",
+    ),
+    _service(
+        "a tenant may fill the express lane",
+        "lanes",
+        "    return Lane.EXPRESS if used + tasks <= TENANT_SHARE * most else Lane.ORDINARY\n",
+        "    return Lane.EXPRESS\n",
+    ),
+    _service(
+        "newer jobs that wait for their plan keep older ones out of the express lane",
+        "lanes",
+        "    before = job.job_id if job.gen == 1 else None\n",
+        "    before = None\n",
+    ),
+]
 
 _REPORTS = [
     _service(
@@ -77,6 +104,18 @@ _PROGRESS = [
         "if tally.finals == size:",
     ),
     _service(
+        "a report asks for more by the cursor that it has read before",
+        "commit",
+        "    if known is not None and known.gen == job.gen and refill_due(known, root",
+        "    if known is not None and known.gen == job.gen and refill_due(job, root",
+    ),
+    _service(
+        "reports wait though nobody was told that the queue is low",
+        "commit",
+        "    return many and refill_due(job, root, policy, now)\n",
+        "    return True\n",
+    ),
+    _service(
         "nodes that are pushed again are judged in any state",
         "commit",
         "    if root is not None and job.state is JobState.PROCESSING:\n",
@@ -124,8 +163,8 @@ _MACHINE = [
     _service(
         "the cursor is advanced before the outbox",
         "enqueue",
-        "    deps.store.put_outbox([item])\n    moved",
-        "    moved",
+        "    deps.store.put_outbox([item])\n    changes",
+        "    changes",
     ),
     _service(
         "the cursor moves from anywhere",
@@ -160,6 +199,49 @@ _MACHINE = [
         "frozenset({JobState.PROCESSING, JobState.ENQUEUING})",
     ),
     _service(
+        "a higher job's last enqueue wakes nobody",
+        "enqueue",
+        "        wake_lower(deps, job)\n",
+        "        pass\n",
+    ),
+    _service(
+        "a higher job's stop wakes nobody",
+        "commit",
+        "            deps.enqueue_later(job_id, gen)  # It sends",
+        "            pass  # It sends",
+    ),
+    _service(
+        "a job does not wait for a higher one",
+        "enqueue",
+        "    return not held_back(deps, job)\n",
+        "    return True\n",
+    ),
+    _service(
+        "a held job believes an index that is behind",
+        "priority",
+        "if other is not None and other.unsent_of is not None:\n            return other",
+        "if other is not None:\n            return other",
+    ),
+    _service(
+        "the sweep leaves held jobs alone",
+        "sweep",
+        "            if refill_due(job, root, policy, now):\n"
+        "                deps.enqueue_later(job.job_id, job.gen)\n",
+        "            pass\n",
+    ),
+    _service(
+        "an idle job that is held is looked after as rarely as before",
+        "priority",
+        '        changes["next_check_at"] = now + HELD_CHECK\n',
+        "        pass\n",
+    ),
+    _service(
+        "reports of a held job ask again and again",
+        "commit",
+        "for shut in (job.opens_at, job.held_until)",
+        "for shut in (job.opens_at,)",
+    ),
+    _service(
         "leaves are reopened before their rows",
         "create",
         "    deps.store.write_tasks(writes)\n    by_leaf",
@@ -168,7 +250,7 @@ _MACHINE = [
     _service(
         "a reopened leaf is not pushed",
         "create",
-        "    if pushed is not None:\n        put_node_in_root(deps, job, node, pushed)\n",
+        "    if leaves:\n        put_node_in_root(deps, job, node, put_leaves_in_node(deps, job, leaves))\n",
         "",
     ),
     _service(
@@ -188,6 +270,12 @@ _MACHINE = [
         "finish",
         "own = row is not None and row.gen == leaf.gen",
         "own = False",
+    ),
+    _service(
+        "finish closes leaves at once that have open tasks",
+        "finish",
+        "expiry(deps), full=full)",
+        "expiry(deps), full=True)",
     ),
     _service(
         "finish does not stamp closed leaves",
@@ -237,8 +325,9 @@ _DELIVERY = [
     _service(
         "a redelivered range is not split",
         "claim",
-        "    if len(rest) > 1:\n        return _split(deps, job, message, rest)\n",
-        "    if len(rest) > 1:\n        return Run(run=rest)\n",
+        "    if len(rest) > 1 and message.receive_count > 1:\n"
+        "        return _split(deps, job, message, rest)\n",
+        "",
     ),
     _service(
         "a split is noted before it is sent",
@@ -249,6 +338,30 @@ _DELIVERY = [
         "    deps.store.add_given(message.message_id, frozenset(rest), expiry(deps))\n"
         "    send_again(deps, job, [Again(indexes=[index], attempt=message.attempt) "
         "for index in rest])\n",
+    ),
+    _service(
+        "tasks of a capped job run without a hold",
+        "claim",
+        "        rest = take_holds(deps, message, rest)\n",
+        "        pass\n",
+    ),
+    _service(
+        "a split keeps its holds",
+        "claim",
+        "        drop_holds(deps, message, rest)\n",
+        "        pass\n",
+    ),
+    _service(
+        "a give-back keeps its holds",
+        "giveback",
+        "        drop_holds(deps, item, item.tasks())\n",
+        "        pass\n",
+    ),
+    _service(
+        "a capped job is reopened beside handlers that were told to stop",
+        "control",
+        "    return opens_at if opens_at > now else None\n",
+        "    return None\n",
     ),
     _service(
         "starts have no limit",
@@ -352,4 +465,4 @@ _SWEEP = [
     ),
 ]
 
-MUTANTS = [*_REPORTS, *_PROGRESS, *_MACHINE, *_DELIVERY, *_SWEEP, *CONDITIONS, *WORKER]
+MUTANTS = [*_LANES, *_REPORTS, *_PROGRESS, *_MACHINE, *_DELIVERY, *_SWEEP, *CONDITIONS, *WORKER]

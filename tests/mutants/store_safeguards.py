@@ -71,8 +71,8 @@ CONDITIONS = [
     _store(
         "a node takes older counts",
         "progress",
-        "field.does_not_exist() | (field < packed)",
-        "field.does_not_exist() | (field > 0)",
+        "slot.does_not_exist() | (slot < number)",
+        "slot.does_not_exist() | (slot > 0)",
     ),
     _store(
         "the job's cursor has no condition",

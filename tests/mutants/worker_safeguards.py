@@ -21,8 +21,14 @@ WORKER = [
     _worker(
         "a redelivered message is run without a claim",
         "admission",
-        "if held.redelivered or self._jobs.must_ask(held.message)]",
-        "if self._jobs.must_ask(held.message)]",
+        "if held.must_claim or self._jobs.must_ask(held.message)]",
+        "if held.message.hold or self._jobs.must_ask(held.message)]",
+    ),
+    _worker(
+        "a capped job's message is run without a claim",
+        "held",
+        "return self.redelivered or self.message.hold is True",
+        "return self.redelivered",
     ),
     _worker(
         "tasks that a claim has settled are run again",
@@ -101,7 +107,7 @@ WORKER = [
     _worker(
         "a drain keeps what has not begun",
         "core",
-        "            parts.poller.give_back(held)\n",
+        "            parts.handover.give_back(held)\n",
         "            pass\n",
     ),
     _worker(
@@ -115,5 +121,59 @@ WORKER = [
         "jobs",
         "if known is not None and known[0].gen <= status.gen:",
         "if known is not None:",
+    ),
+    _worker(
+        "ordinary messages take the express slots",
+        "dispatch",
+        "        free = min(self._free - len(self._ready[Lane.EXPRESS]), self._shared - len(running))\n",
+        "        free = self._free\n",
+    ),
+    _worker(
+        "the express queue is not looked at before the next ordinary receive",
+        "dispatch",
+        "        return 0 if self._express_waits else max(0, self._ordinary_room())\n",
+        "        return max(0, self._ordinary_room())\n",
+    ),
+    _worker(
+        "an ordinary message of several tasks does not make way",
+        "dispatch",
+        "        if len(self._ready[Lane.EXPRESS]) > self._free:\n",
+        "        if False:\n",
+    ),
+    _worker(
+        "express messages begin beside one that runs alone",
+        "dispatch",
+        "            return self._alone\n",
+        "            return self._alone or next(iter(self._ready[Lane.EXPRESS]), None)\n",
+    ),
+    _worker(
+        "a message is deleted in another queue than its own",
+        "deletions",
+        "self._queues[lane].delete(",
+        "self._queues[Lane.ORDINARY].delete(",
+    ),
+    _worker(
+        "a lease is renewed in another queue than the message's",
+        "leases",
+        "self._queues[lane].change_visibility(",
+        "self._queues[Lane.ORDINARY].change_visibility(",
+    ),
+    _worker(
+        "a message is put back in another queue than its own",
+        "leases",
+        "self._queues[held.lane].change_visibility(",
+        "self._queues[Lane.ORDINARY].change_visibility(",
+    ),
+    _worker(
+        "one quiet queue ends the worker",
+        "quiet",
+        "        return all(self._dry.values())\n",
+        "        return any(self._dry.values())\n",
+    ),
+    _worker(
+        "tasks wait behind one that lasts",
+        "pool/conversation",
+        "        return min(self._slow_at, began + self._limits.stalled_seconds)\n",
+        "        return self._slow_at\n",
     ),
 ]

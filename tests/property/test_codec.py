@@ -106,11 +106,15 @@ jobs = st.builds(
     base_finals=counts,
     cursor=counts,
     max_running=st.none() | counts,
+    priority=st.integers(0, 9),
+    unsent_of=st.none() | names,
+    held_until=st.none() | times,
     token=st.none() | texts,
     final_counts=st.none() | st.builds(Counts, succeeded=counts, failed=counts, pending=counts),
     started_at=st.none() | times,
     deadline_at=st.none() | times,
     next_check_at=st.none() | times,
+    opens_at=st.none() | times,
     checks=counts,
 )
 

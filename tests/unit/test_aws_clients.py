@@ -27,6 +27,7 @@ from orchestrator.aws import (
     read_secret,
 )
 from orchestrator.errors import SendFailed
+from orchestrator.model.lanes import Lane
 from orchestrator.service.ports import Outgoing
 
 JOB = "01JD8Z0K3V5N7Q9R1T3W5Y7Z9B"
@@ -181,7 +182,7 @@ def test_batches_count_bytes_not_characters() -> None:
 def test_messages_arrive_with_their_group_and_delay(clients: Clients) -> None:
     sqs = clients.get("sqs")
     url = sqs.create_queue(QueueName="tasks")["QueueUrl"]
-    SqsQueue(clients, url).send(
+    SqsQueue(clients, {Lane.ORDINARY: url}).send(
         [Outgoing(body=str(n), group=JOB, delay_seconds=0) for n in range(45)]
         + [Outgoing(body="later", group=JOB, delay_seconds=900)]
     )
@@ -193,8 +194,22 @@ def test_messages_arrive_with_their_group_and_delay(clients: Clients) -> None:
     assert counts["ApproximateNumberOfMessagesDelayed"] == "1"
 
 
+def test_each_lane_has_a_queue_of_its_own(clients: Clients) -> None:
+    sqs = clients.get("sqs")
+    urls = {lane: sqs.create_queue(QueueName=lane.value)["QueueUrl"] for lane in Lane}
+    lanes = [Lane.EXPRESS, Lane.ORDINARY, Lane.EXPRESS]
+    SqsQueue(clients, urls).send(
+        [Outgoing(body=f"{lane} {n}", group=JOB, lane=lane) for n, lane in enumerate(lanes)]
+    )
+    found = {
+        lane: sqs.receive_message(QueueUrl=urls[lane], MaxNumberOfMessages=10) for lane in Lane
+    }
+    bodies = {lane: sorted(each["Body"] for each in found[lane]["Messages"]) for lane in Lane}
+    assert bodies == {Lane.EXPRESS: ["express 0", "express 2"], Lane.ORDINARY: ["ordinary 1"]}
+
+
 def _queue(clients: Clients, slept: list[float]) -> SqsQueue:
-    return SqsQueue(clients, "url", sleep=slept.append, random=lambda: 1.0)
+    return SqsQueue(clients, {Lane.ORDINARY: "url"}, sleep=slept.append, random=lambda: 1.0)
 
 
 def test_failed_entries_alone_are_sent_again_with_back_off() -> None:

@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "DATA_BUCKET": "data",
     "RESULTS_BUCKET": "results",
     "TASK_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/tasks",
+    "EXPRESS_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/express",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:jobs",
     "ENQUEUE_FUNCTION": "enqueue",
     "CURSOR_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:c",
@@ -65,8 +66,10 @@ def test_settings_have_defaults_for_what_may_be_absent() -> None:
 
 def test_limits_of_tenants_are_settings() -> None:
     given = {"MAX_ACTIVE_JOBS": "3", "MAX_QUEUED_TASKS": "50000", "MAX_TASKS_PER_JOB": "1000"}
-    limits = Settings.read(ENVIRONMENT | given).limits
-    assert limits == Limits(active_jobs=3, queued_tasks=50_000, tasks_per_job=1_000)
+    limits = Settings.read(ENVIRONMENT | given | {"EXPRESS_TASKS": "100"}).limits
+    assert limits == Limits(
+        active_jobs=3, queued_tasks=50_000, tasks_per_job=1_000, express_tasks=100
+    )
 
 
 def test_all_missing_settings_are_named_at_once() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import orchestrator
 from orchestrator.model.ids import MAX_TASKS
+from orchestrator.model.wire import REPORTS_MAX
 from orchestrator.service.prices import load_prices
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cost.md").read_text()
@@ -55,5 +56,5 @@ def test_the_functions_time_is_the_file_s() -> None:
         prices.per_task_in_machine["lambda_gb_seconds"],
     )
     said = " ".join(PAGE.split())
-    assert f"{report} GB-seconds for a full report of 100 tasks, {task} a task" in said
+    assert f"{report} GB-seconds for a full report of {REPORTS_MAX} tasks, {task} a task" in said
     assert f"{prices.per_report_call['dynamodb_read_units']} read units each" in said

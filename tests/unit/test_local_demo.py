@@ -28,6 +28,7 @@ OUTPUTS = {
     "DataBucket": "data-bucket",
     "ResultsBucket": "results-bucket",
     "TaskQueueUrl": "http://queue",
+    "ExpressQueueUrl": "http://express",
     "DeadLetterQueueUrl": "http://dead",
     "StateMachineArn": "arn",
     "JobsApiFunction": "stack-jobs-api",

@@ -40,8 +40,17 @@ def _load(settings: ChildSettings, channel: Channel) -> dict[str, Handler]:
     except HandlerError as error:
         channel.send(encode({"type": "unusable", "reason": str(error)}))
         leave(1)
-    channel.send(encode({"type": "hello", "handlers": sorted(handlers)}))
+    hello: dict[str, Any] = {"type": "hello", "handlers": sorted(handlers)}
+    channel.send(encode(hello | _described(handlers) if settings.describes else hello))
     return handlers
+
+
+def _described(handlers: dict[str, Handler]) -> dict[str, Any]:
+    # With pydantic, which other children load with their first task.
+    from worker.schemas import input_schemas
+
+    schemas, left_out = input_schemas(handlers)
+    return {"schemas": schemas, "left_out": left_out}
 
 
 class Child:

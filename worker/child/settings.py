@@ -8,7 +8,10 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSettings:
-    """File descriptors, the worker's pid, where handlers and files are, and the memory limit."""
+    """File descriptors, the worker's pid, where handlers and files are, and the memory limit.
+
+    `describes`: it also tells the schemas of the handlers' inputs.
+    """
 
     channel_fd: int
     tickets_fd: int
@@ -18,6 +21,7 @@ class ChildSettings:
     results_bucket: str
     scratch: str
     memory_bytes: int
+    describes: bool
 
     def dump(self) -> str:
         """Return the settings as text for `load`."""

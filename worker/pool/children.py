@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from orchestrator.errors import OrchestratorError
 from worker.clock import Clock
 from worker.log import Log
@@ -31,6 +34,7 @@ class Children:
         self.wake = Wake()
         self.clock = clock
         self.handlers: tuple[str, ...] = ()
+        self.schemas: dict[str, dict[str, Any]] = {}
 
     def warm(self) -> None:
         """Start the child, if there is none, without waiting for it."""
@@ -65,13 +69,22 @@ class Children:
             printed += child.output()
             for frame in child.frames():
                 if frame.header["type"] == "hello":
-                    self.handlers = tuple(frame.header["handlers"])
-                    self._greeted = True
+                    self._greet(frame.header)
                     return
                 if frame.header["type"] == "unusable":
                     self._give_up(frame.header["reason"])
         printed += child.output()
         self._give_up(f"it ended before it was ready: {printed.decode(errors='replace')[-2000:]}")
+
+    def _greet(self, hello: dict[str, Any]) -> None:
+        self._greeted = True
+        self.handlers = tuple(hello["handlers"])
+        if self._settings.describes:
+            self.schemas = hello["schemas"]
+            for handler, reason in hello["left_out"].items():
+                self._log.warning("schema_left_out", handler=handler, reason=reason)
+            # What the first child said, its successors need not say again.
+            self._settings = replace(self._settings, describes=False)
 
     def _give_up(self, reason: str) -> None:
         self._bury()

@@ -36,10 +36,15 @@ _numbers = count(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Times in seconds, memory in bytes (0: none)."""
+    """Times in seconds, memory in bytes (0: none).
+
+    What has not begun of a message goes elsewhere once the message has taken `slow_seconds`, or the task that
+    runs `stalled_seconds`: short tasks do not wait behind a long one.
+    """
 
     memory_bytes: int = 0
     slow_seconds: float = 10.0
+    stalled_seconds: float = 1.0
     cancel_grace_seconds: float = 30.0
     kill_grace_seconds: float = 2.0
     sample_seconds: float = 0.1
@@ -100,6 +105,7 @@ class Conversation:
         self._done = False
         self._unfit = False
         self._told_of_drain = False
+        self._looked_at = -math.inf
         self._oom_kills = oom_kills()
 
     @property
@@ -192,13 +198,23 @@ class Conversation:
             self._end_child(None, None, signal.SIGKILL)
         elif orders.cancelled:
             yield from self._cancel()
-        elif orders.give_back:
+        elif orders.give_back or orders.make_way:
             yield from self._return_unstarted(split=False)
-        elif self._clock() >= self._slow_at:
-            self._slow_at = math.inf
+        elif self._clock() >= self._split_at():
+            self._slow_at, self._looked_at = math.inf, self._clock()
             yield from self._return_unstarted(split=True)
         if orders.interrupt:
             self._end_child(self._left[0] if self._left else None, None, signal.SIGTERM)
+
+    def _split_at(self) -> float:
+        """Return when what has not begun goes elsewhere; never where only what runs is left.
+
+        What the child has begun meanwhile, without word of it here yet, is looked at again as late.
+        """
+        if len(self._left) + len(self._later) < 2:
+            return math.inf
+        began = max(self._since, self._looked_at)
+        return min(self._slow_at, began + self._limits.stalled_seconds)
 
     def _cancel(self) -> Iterator[Event]:
         if self._cancel_at is None:
@@ -285,8 +301,7 @@ class Conversation:
         ends = [
             self._since + self._batch.timeout_seconds if self._left else now + _LEFTOVER_SECONDS
         ]
-        if len(self._left) > 1:
-            ends.append(self._slow_at)
+        ends.append(self._split_at())
         if self._cancel_at is not None:
             ends.append(self._cancel_at)
         if self._limits.memory_bytes:

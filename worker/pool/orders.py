@@ -24,16 +24,18 @@ class Orders:
     """Flags that only ever go up; the slot looks at them whenever it wakes.
 
     lost: the lease is. cancelled: the job stopped, or a newer generation of it exists. give_back: run
-    what has begun, return the rest. interrupt: return what has begun too.
+    what has begun, return the rest. interrupt: return what has begun too. make_way: as give_back, but the
+    worker goes on, so tasks are not told.
     """
 
-    __slots__ = ("cancelled", "give_back", "interrupt", "lost", "wake")
+    __slots__ = ("cancelled", "give_back", "interrupt", "lost", "make_way", "wake")
 
     def __init__(self) -> None:
         self.lost = False
         self.cancelled = False
         self.give_back = False
         self.interrupt = False
+        self.make_way = False
         self.wake: Wake | None = None
 
     def lose(self) -> None:
@@ -50,6 +52,11 @@ class Orders:
         """The worker is ending."""
         self.give_back = True
         self.interrupt = self.interrupt or interrupt
+        self._tell()
+
+    def hand_on(self) -> None:
+        """An express message waits for the slot."""
+        self.make_way = True
         self._tell()
 
     def _tell(self) -> None:

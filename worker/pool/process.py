@@ -38,13 +38,14 @@ _birth_and_burial = threading.Lock()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSettings:
-    """What all children share."""
+    """What all children share; of a worker's slots one has a child that `describes` the handlers' inputs."""
 
     sources: tuple[str, ...]
     data_bucket: str
     results_bucket: str
     memory_bytes: int
     scratch_root: str
+    describes: bool = False
 
 
 class ChildProcess:
@@ -174,6 +175,7 @@ def _start(settings: PoolSettings, channel_fd: int, child: ChildProcess) -> subp
         results_bucket=settings.results_bucket,
         scratch=child.scratch,
         memory_bytes=settings.memory_bytes,
+        describes=settings.describes,
     )
     return subprocess.Popen(
         [sys.executable, "-m", "worker.child", passed.dump()],

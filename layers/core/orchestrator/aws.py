@@ -25,6 +25,7 @@ from botocore.exceptions import (
 from botocore.session import Session
 
 from orchestrator.errors import SendFailed
+from orchestrator.model.lanes import Lane
 from orchestrator.service.ports import Outgoing
 
 if TYPE_CHECKING:
@@ -165,12 +166,13 @@ class S3Objects:
 
 
 def cut_batches(messages: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
-    """Cut messages into batches of at most ten and 256 KiB; order is kept."""
+    """Cut messages into batches of one lane, at most ten and 256 KiB; order is kept."""
     batch: list[Outgoing] = []
     size = 0
     for message in messages:
         length = len(message.body.encode())
-        if batch and (len(batch) == BATCH_MAX_ENTRIES or size + length > BATCH_MAX_BYTES):
+        full = len(batch) == BATCH_MAX_ENTRIES or size + length > BATCH_MAX_BYTES
+        if batch and (full or message.lane is not batch[0].lane):
             yield batch
             batch, size = [], 0
         batch.append(message)
@@ -181,10 +183,10 @@ def cut_batches(messages: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
 
 @dataclass(frozen=True, slots=True)
 class SqsQueue:
-    """`ports.Queue` on one standard queue; `random` in [0, 1) is the jitter."""
+    """`ports.Queue` on a standard queue a lane; `random` in [0, 1) is the jitter."""
 
     clients: Clients
-    url: str
+    urls: Mapping[Lane, str]
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = _random.random
 
@@ -216,9 +218,10 @@ class SqsQueue:
     def _try(self, waiting: Mapping[int, Outgoing]) -> tuple[list[int], str]:
         """Send once; return which entries failed, and why. An HTTP 200 may hold failed ones."""
         sqs: SQSClient = self.clients.get("sqs")
+        url = self.urls[next(iter(waiting.values())).lane]
         entries = [_entry(number, message) for number, message in waiting.items()]
         try:
-            answer = sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
+            answer = sqs.send_message_batch(QueueUrl=url, Entries=entries)
         except (BotoCoreError, ClientError) as error:
             return list(waiting), repr(error)
         failed = answer.get("Failed", [])

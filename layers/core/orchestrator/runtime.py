@@ -26,6 +26,7 @@ from orchestrator.aws import (
 )
 from orchestrator.errors import OrchestratorError, Superseded
 from orchestrator.model.ids import MAX_TASKS
+from orchestrator.model.lanes import Lane
 from orchestrator.service.ports import Deps, Limits
 from orchestrator.sources_s3 import S3Sources
 from orchestrator.store import DynamoStore
@@ -73,6 +74,7 @@ class Settings:
     data_bucket: str
     results_bucket: str
     task_queue_url: str
+    express_queue_url: str
     state_machine_arn: str
     enqueue_function: str
     cursor_secret_arn: str
@@ -105,6 +107,7 @@ class Settings:
                 active_jobs=_number(environ, "MAX_ACTIVE_JOBS", 0, least=0),
                 queued_tasks=_number(environ, "MAX_QUEUED_TASKS", 0, least=0),
                 tasks_per_job=_number(environ, "MAX_TASKS_PER_JOB", MAX_TASKS),
+                express_tasks=_number(environ, "EXPRESS_TASKS", 0, least=0),
             ),
         )
 
@@ -116,6 +119,7 @@ _PLAIN = (
     "data_bucket",
     "results_bucket",
     "task_queue_url",
+    "express_queue_url",
     "state_machine_arn",
     "enqueue_function",
     "cursor_secret_arn",
@@ -224,7 +228,10 @@ def deps() -> Deps:
         data=S3Objects(clients, known.data_bucket),
         results=S3Objects(clients, known.results_bucket),
         sources=S3Sources(clients, known.data_bucket),
-        queue=SqsQueue(clients, known.task_queue_url),
+        queue=SqsQueue(
+            clients,
+            {Lane.ORDINARY: known.task_queue_url, Lane.EXPRESS: known.express_queue_url},
+        ),
         machine=StepFunctions(clients, known.state_machine_arn),
         journal=journal(),
         enqueue_later=EnqueueLater(clients, known.enqueue_function),

@@ -23,6 +23,7 @@ from pydantic import (
 
 from orchestrator.model.container import CONTAINER_HANDLER, check_containers
 from orchestrator.model.ids import MAX_TASKS, NODE_SIZE
+from orchestrator.model.items import PRIORITY_DEFAULT
 from orchestrator.model.matrix import (
     AXES_MAX,
     AXES_MAX_BYTES,
@@ -50,6 +51,7 @@ BODY_MAX_BYTES = 4 * 1024 * 1024
 ITEM_MAX_BYTES = 256 * 1024
 PARAMETERS_MAX_BYTES = 64 * 1024
 """Parameters travel in every claim's answer."""
+PRIORITY_MAX = 9
 DEADLINE_MAX_SECONDS = 90 * 86_400
 PART_MAX_BYTES = 16 * 1024 * 1024
 """A part of the inputs is written and read whole by one Lambda of 512 MB."""
@@ -108,6 +110,14 @@ _AXIS_SCHEMA = {
 AxisIn = Annotated[JsonValue, AfterValidator(_check_axis), WithJsonSchema(_AXIS_SCHEMA)]
 AxisName = Annotated[PlainText, StringConstraints(min_length=1, max_length=64)]
 MatrixIn = Annotated[dict[AxisName, AxisIn], Field(min_length=1, max_length=AXES_MAX)]
+
+
+def one_of_each_value(axes: Axes) -> Iterator[dict[str, JsonValue]]:
+    """Yield combinations in which each value of each axis is found: as many as the axes have values."""
+    first: dict[str, JsonValue] = {name: axis[0] for name, axis in axes.items()}
+    for name, axis in axes.items():
+        for value in axis:
+            yield {**first, name: value}
 
 
 def read_axes(matrix: MatrixIn) -> Axes:
@@ -202,7 +212,11 @@ class Tasks(_Body):
 
 
 class SubmitJobIn(_Body):
-    """Body of POST /api/v1/jobs. Times are in seconds."""
+    """Body of POST /api/v1/jobs. Times are in seconds.
+
+    `priority`: among the tenant's jobs, higher first. A job sends no more tasks while one of a higher priority
+    has tasks that were not sent.
+    """
 
     name: Name
     handler: HandlerName
@@ -225,6 +239,7 @@ class SubmitJobIn(_Body):
     ] = {}
     tasks_per_message: Annotated[int, Field(ge=1, le=TASKS_PER_MESSAGE_MAX)] | None = None
     max_running: Annotated[int, Field(ge=1, le=MAX_TASKS)] | None = None
+    priority: Annotated[int, Field(ge=0, le=PRIORITY_MAX)] = PRIORITY_DEFAULT
 
     @model_validator(mode="after")
     def _containers(self) -> Self:
@@ -235,6 +250,10 @@ class SubmitJobIn(_Body):
                 )
             if self.tasks.items is not None or self.tasks.count is not None:
                 check_containers(self.parameters, self.tasks.items)
+            if self.tasks.matrix is not None:
+                samples = one_of_each_value(read_axes(self.tasks.matrix))
+                check_containers(self.parameters, samples, "tasks.matrix")
+                check_containers(self.parameters, self.tasks.include, "tasks.include")
         return self
 
     def policy(self) -> Policy:

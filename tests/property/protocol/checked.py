@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack, cast
 
 from orchestrator.model.ids import leaf_of, node_of_leaf
@@ -114,13 +114,15 @@ class CheckedStore(MemoryStore):
             )
         return new
 
-    def push_leaf(
-        self, job_id: str, leaf: int, packed: int, expires_at: Any, calls: int = 0
+    def push_leaves(
+        self, job_id: str, packed: Mapping[int, int], expires_at: Any, calls: int = 0
     ) -> Node:
-        truth = self._leaf_counts.get((job_id, leaf, packed // 10**15), pack_leaf(Leaf().packed()))
-        self.hold(packed == truth, "a node was told of a leaf what never was so", packed, leaf)
-        node = super().push_leaf(job_id, leaf, packed, expires_at, calls)
-        self._node_counts.add((job_id, node_of_leaf(leaf), pack_node(node.packed())))
+        for leaf, count in packed.items():
+            known = self._leaf_counts.get((job_id, leaf, count // 10**15))
+            truth = known if known is not None else pack_leaf(Leaf().packed())
+            self.hold(count == truth, "a node was told of a leaf what never was so", count, leaf)
+        node = super().push_leaves(job_id, packed, expires_at, calls)
+        self._node_counts.add((job_id, node_of_leaf(min(packed)), pack_node(node.packed())))
         return node
 
     def push_node(self, job_id: str, node: int, packed: int, now: Any, expires_at: Any) -> Root:

@@ -65,6 +65,7 @@ class Watch:
     def check(self) -> None:
         """Check all that holds at any time."""
         assert self._outside.checked.violations == []
+        assert all(len(lanes) == 1 for lanes in self._outside.sqs.lanes.values())
         self._check_errors()
         job = self.job
         if job is None:

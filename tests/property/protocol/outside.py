@@ -7,11 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from orchestrator.errors import SendFailed
+from orchestrator.model.lanes import Lane
 from orchestrator.model.wire import TaskMessage
-from orchestrator.service.ports import Deps, Outgoing
+from orchestrator.service.ports import Deps, Limits, Outgoing
 from tests.fakes.world import MemoryObjects, World
 from tests.property.protocol.calls import gate
 from tests.property.protocol.checked import CheckedStore, stepped
+
+EXPRESS_TASKS = 4
+"""Half of the jobs that are drawn."""
 
 
 @dataclass
@@ -31,6 +35,8 @@ class Queue:
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
         self.failing: list[int] = []
+        self.lanes: dict[tuple[str, int], set[Lane]] = {}
+        """By job and generation."""
 
     def send(self, messages: Sequence[Outgoing]) -> None:
         """Keep the messages; a send that is told to fail has kept the first few."""
@@ -39,6 +45,7 @@ class Queue:
         for message in kept:
             body = TaskMessage.model_validate_json(message.body)
             self.envelopes.append(Envelope(f"m{len(self.envelopes)}", body))
+            self.lanes.setdefault((body.job, body.gen), set()).add(message.lane)
         if len(kept) < len(messages):
             raise SendFailed("the queue is told to fail")
 
@@ -150,6 +157,7 @@ class Outside(World):
             data=self.data,
             results=self.results,
             queue=self.sqs,
+            limits=Limits(express_tasks=EXPRESS_TASKS),
             machine=self.step_functions,
             enqueue_later=self._enqueue_later,
             random=self._random,

@@ -79,14 +79,18 @@ class Workers:
         message = envelope.body
         held = Held(worker, envelope, envelope.receives, message.tasks())
         jobs, again = self.jobs(worker), envelope.receives > 1
-        if not again and not jobs.must_ask(message):
+        named = again or message.hold is True
+        if not named and not jobs.must_ask(message):
             self._admit(held, None)
             return None
-        fields = message.model_dump(include={"job", "gen", "attempt", "start", "stop", "indexes"})
+        fields = {"job", "gen", "attempt", "start", "stop", "indexes", "hold"}
         asked = ClaimMessage(
-            message_id=envelope.message_id, receive_count=envelope.receives, **fields
+            message_id=envelope.message_id,
+            receive_count=envelope.receives,
+            begins=again,
+            **message.model_dump(include=fields),
         )
-        body = ClaimIn(worker_id=worker, jobs=[message.job], messages=[asked] if again else [])
+        body = ClaimIn(worker_id=worker, jobs=[message.job], messages=[asked] if named else [])
 
         def then(answer: object) -> None:
             out = cast(ClaimOut, answer)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.errors import LocalError
 from local.paths import ROOT
 from local.processes import Identity
-from tests.bench import counts, machine, memory, million, throughput
+from local.stack import Running, Stack
+from tests.bench import counts, cpu, machine, memory, throughput
 from tests.bench.__main__ import main
 
 _CALLS = """
@@ -35,6 +39,15 @@ for path in ("claim", "complete", "complete"):
     except Unavailable:
         pass
 """
+
+
+def running_of(worker: Identity) -> Running:
+    """Return a stack of which only one worker is a process."""
+    texts = ("api_url", "work_api_url", "site_url", "api_key", "region", "endpoint_url")
+    fields: dict[str, Any] = dict.fromkeys((*texts, "state_machine_arn"), "")
+    fields |= {name: {} for name in ("tables", "buckets", "queues", "functions")}
+    stack = Stack(**fields)
+    return Running(stack, None, (worker,), Path(), Path())
 
 
 def test_calls_of_workers_are_counted_where_they_are_sent(tmp_path: Path) -> None:
@@ -66,6 +79,34 @@ def test_a_history_is_counted_by_states_entered_and_its_largest_text() -> None:
     assert machine.summary(events) == machine.History(5, 2, 1, 30)
 
 
+def test_a_state_takes_from_its_first_entry_to_its_last_exit() -> None:
+    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    moments = [("Entered", 0), ("Entered", 1), ("Exited", 2), ("Exited", 5)]
+    events = [
+        {
+            "type": f"TaskState{kind}",
+            "timestamp": begun + timedelta(seconds=second),
+            f"state{kind}EventDetails": {"name": "FinishNode"},
+        }
+        for kind, second in moments
+    ]
+    assert machine.summary(events).seconds == {"FinishNode": 5.0}
+
+
+def test_cpu_time_of_a_worker_and_that_of_its_children_are_told_apart() -> None:
+    wait = "import sys\nsys.stdin.read()\n"
+    busy = "import time\nwhile time.process_time() < 0.3: pass\n"
+    parent = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {busy + wait!r}])\n"
+    worker = subprocess.Popen([sys.executable, "-c", parent + wait], stdin=subprocess.PIPE)
+    running, give_up = running_of(Identity(worker.pid, "")), time.monotonic() + 60
+    while (used := cpu.read(running))[cpu.CHILDREN] < 250 and time.monotonic() < give_up:
+        time.sleep(0.05)
+    worker.communicate()
+    assert used[cpu.CHILDREN] >= 250
+    assert 0 < used[cpu.WORKERS] < used[cpu.CHILDREN]
+    assert cpu.since(used, used).total() == 0
+
+
 def test_memory_is_that_of_the_whole_session() -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", "x = bytearray(64_000_000); print(1, flush=True); input()"],
@@ -84,9 +125,9 @@ def test_sizes_are_read_and_what_is_none_is_refused() -> None:
     for text in ("", "many", "0", "1000001", "-5"):
         with pytest.raises(LocalError, match="BENCH_TASKS="):
             throughput.sizes(text)
-    assert million.wanted("2000") == 2_000
+    assert throughput.one_size("2000") == 2_000
     with pytest.raises(LocalError, match="TASKS="):
-        million.wanted("1e6")
+        throughput.one_size("1e6")
 
 
 def test_a_bench_that_is_none_is_named_before_anything_starts(

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.model.ids import LEAF_SIZE
 from orchestrator.model.progress import unpack_leaf
+from orchestrator.model.wire import REPORTS_MAX
 from orchestrator.service.commit import ROOT_PUSH_INTERVAL
 from orchestrator.store.codec import job_key, node_key
 from tests.bench import simulation
@@ -65,9 +66,9 @@ def test_root_is_pushed_at_the_throttle_s_pace_while_nothing_needs_it_sooner() -
     assert 5 / ROOT_PUSH_INTERVAL.total_seconds() * 0.8 < pushes < calls / 4
 
 
-def test_reports_are_a_hundred_or_a_second_s() -> None:
-    assert Load(workers=1).batch == 100
-    assert Load(workers=1).period == pytest.approx(0.02)
+def test_a_request_is_full_or_has_a_second_s_reports() -> None:
+    assert Load(workers=1).batch == REPORTS_MAX
+    assert Load(workers=1).period == pytest.approx(REPORTS_MAX / 5_000)
     assert Load(workers=1_000).batch == 6
     assert Load(workers=1_000).period == pytest.approx(1.2)
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from orchestrator.model.lanes import Lane
 from orchestrator.model.wire import JobInfo, TaskMessage
 from tests.unit.containers.fake_cluster import Connection, FakeCluster
 from tests.unit.containers.fake_files import FakeFiles
@@ -105,7 +106,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         log, self.said, self.buckets = Log(write=self.lines.write), Said(), FakeBuckets()
-        self.leases = Leases(self.queue, log, 1e9, self.clock, Meters())
+        self.leases = Leases({Lane.ORDINARY: self.queue}, log, 1e9, self.clock, Meters())
         self.stopping = threading.Event()
         around = Surroundings(
             worker_id="w-1",

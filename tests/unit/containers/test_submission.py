@@ -56,6 +56,17 @@ def test_each_message_carries_one_container_unless_more_are_asked_for() -> None:
         ({"count": 1}, {"image": IMAGE, "timeout_seconds": 40_000}, "timeout_seconds"),
         ({"count": 1}, {"image": IMAGE, "service_account": "A B"}, "no name of a service account"),
         (
+            {"matrix": {"image": [IMAGE, "Upper/x"]}},
+            None,
+            r"tasks.matrix\[1\], as a container: image",
+        ),
+        ({"matrix": {"shard": "1..9"}}, {"image": IMAGE}, "shard: Extra inputs"),
+        (
+            {"matrix": {"gpu": [1, 2]}, "include": [{"gpu": 17}]},
+            {"image": IMAGE},
+            r"tasks.include\[0\], as a container: gpu",
+        ),
+        (
             {"prefix": "shared/images/"},
             {"image": IMAGE},
             "an object under a prefix is no container",
@@ -67,6 +78,11 @@ def test_a_container_that_could_never_run_is_refused_with_its_field(
 ) -> None:
     with pytest.raises(ValidationError, match=words):
         submit(tasks, parameters)
+
+
+def test_a_matrix_of_containers_is_taken() -> None:
+    matrix = {"image": [IMAGE, "app:2"], "timeout_seconds": [10, 20.5], "gpu": "0..4"}
+    submit({"matrix": matrix, "include": [{"image": "other", "args": ["x"]}]})
 
 
 def test_another_handler_s_items_are_its_own_business() -> None:

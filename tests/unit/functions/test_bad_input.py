@@ -216,7 +216,7 @@ def test_an_idempotency_key_is_printable_and_short(
 
 BAD_QUERIES = {
     "limit 0": ({"limit": "0"}, 422, "limit"),
-    "limit above 100": ({"limit": "101"}, 422, "limit"),
+    "limit above 1,000": ({"limit": "1001"}, 422, "limit"),
     "limit that is no number": ({"limit": "ten"}, 422, "limit"),
     "an unknown state": ({"state": "DONE"}, 422, "state"),
     "an unknown parameter": ({"stat": "FAILED"}, 422, "stat"),
@@ -232,6 +232,23 @@ def test_a_query_that_breaks_its_rule_is_422(
     query, expected, field = BAD_QUERIES[case]
     status, problem = _answer(jobs_api(rest(name, query=query), context))
     assert (status, problem["errors"][0]["field"]) == (expected, field)
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("jobs_api/list_jobs", {"limit": "101"}),
+        ("jobs_api/list_tasks", {"error_type": ""}),
+        ("jobs_api/list_tasks", {"error_type": "E" * 201}),
+        ("jobs_api/list_jobs", {"error_type": "E"}),
+        ("jobs_api/list_workers", {"schemas": "perhaps"}),
+    ],
+)
+def test_a_rule_of_one_list_alone_is_422(
+    world: World, rest: Edit, context: Context, name: str, query: dict[str, str]
+) -> None:
+    status, problem = _answer(jobs_api(rest(name, query=query), context))
+    assert (status, [error["field"] for error in problem["errors"]]) == (422, list(query))
 
 
 def test_a_cursor_that_was_changed_is_400(world: World, rest: Edit, context: Context) -> None:

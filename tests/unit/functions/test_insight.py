@@ -18,6 +18,7 @@ from tests.fakes.cluster import Cluster
 from tests.fakes.grid import GridReader
 from tests.fakes.lives import odd_fail
 from tests.fakes.world import World
+from work_api.app import handler as work_api
 
 from .conftest import Context, Edit
 
@@ -181,6 +182,23 @@ def test_workers_are_listed(cluster: Cluster, rest: Edit, context: Context) -> N
     names = [worker["worker_id"] for worker in first["workers"] + last["workers"]]
     assert sorted(names) == ["w-0", "w-1", "w-2"]
     assert last["next_cursor"] is None
+
+
+def test_schemas_of_handlers_come_with_the_list_of_workers_where_they_are_asked_for(
+    world: World, rest: Edit, context: Context
+) -> None:
+    beaten = json.loads(work_api(rest("work_api/heartbeat"), context)["body"])
+    assert beaten["schemas_wanted"] is False
+
+    def schemas(**query: str) -> object:
+        answer = handler(rest("jobs_api/list_workers", query=query), context)
+        return json.loads(answer["body"])["schemas"]
+
+    sent = json.loads(rest("work_api/heartbeat")["body"])["schemas"]
+    assert sent["sleep"]["required"] == ["seconds"]
+    assert len(world.store.schemas) == 1
+    assert schemas(schemas="true") == sent
+    assert schemas() is None
 
 
 def test_jobs_are_found_by_name_and_by_several_tags(

@@ -16,6 +16,8 @@ from orchestrator.service.sweep import sweep
 from orchestrator.service.views import CountsOut, TaskOut
 from tests.fakes.cluster import ALICE, Cluster
 
+_CLAIMED = {"job", "gen", "attempt", "start", "stop", "indexes", "hold"}
+
 
 def fail(index: int, attempt: int) -> Outcome:
     return Outcome.FAILED
@@ -52,7 +54,7 @@ def claimed(
         message_id=message_id,
         receive_count=receive_count,
         begins=begins,
-        **message.model_dump(include={"job", "gen", "attempt", "start", "stop", "indexes"}),
+        **message.model_dump(include=_CLAIMED),
     )
     body = ClaimIn(worker_id="w-2", messages=[asked])
     return claim(cluster.world.deps, body).messages[message_id]

@@ -203,18 +203,18 @@ def test_a_late_outcome_is_named_and_no_violation() -> None:
 def test_a_lag_is_named_and_no_violation() -> None:
     cluster = Cluster()
     begun(cluster)
-    push = cluster.world.store.push_leaf
+    push = cluster.world.store.push_leaves
 
     def die(*_: object) -> None:
         raise Died
 
-    cluster.world.store.push_leaf = die  # type: ignore[assignment]
+    cluster.world.store.push_leaves = die  # type: ignore[assignment]
     message = cluster.messages()[0]
     with pytest.raises(Died):
         cluster.report(message)
     page = audit(cluster)
     assert (page.verdict, page.kinds) == ("in_progress", {"node_behind": 1})
-    cluster.world.store.push_leaf = push  # type: ignore[method-assign]
+    cluster.world.store.push_leaves = push  # type: ignore[method-assign]
     cluster.report(message)
     assert audit(cluster).kinds == {}
 

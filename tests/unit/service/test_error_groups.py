@@ -8,13 +8,12 @@ import pytest
 
 from orchestrator.errors import InvalidCursor, NotFound
 from orchestrator.model.items import Role
-from orchestrator.model.states import Outcome, TaskState
-from orchestrator.model.wire import CompleteIn, Report, TaskError, TaskMessage
+from orchestrator.model.states import TaskState
+from orchestrator.model.wire import TaskError
 from orchestrator.service.access import Caller
 from orchestrator.service.error_groups import GROUPS_MAX, ErrorPage, fold_message, group_errors
-from orchestrator.service.report import complete
-from tests.fakes.cluster import ALICE, Cluster, report_of
-from tests.fakes.lives import begun, cancel
+from tests.fakes.cluster import ALICE, Cluster
+from tests.fakes.lives import begun, cancel, report_errors, with_errors
 
 
 @pytest.mark.parametrize(
@@ -40,28 +39,6 @@ def test_a_long_message_is_cut() -> None:
     assert len(fold_message("word " * 400)) == 200
 
 
-def report(cluster: Cluster, message: TaskMessage, errors: dict[int, TaskError]) -> None:
-    """Let the tasks named fail with their errors, and the others of the message succeed."""
-    reports = [
-        report_of(message, index, Outcome.FAILED).model_copy(update={"error": errors[index]})
-        if index in errors
-        else report_of(message, index, Outcome.SUCCEEDED)
-        for index in message.tasks()
-    ]
-    valid = [Report.model_validate(item.model_dump()) for item in reports]
-    complete(cluster.world.deps, CompleteIn(worker_id="w-1", reports=valid))
-
-
-def failed(errors: dict[int, TaskError], total: int, **fields: object) -> Cluster:
-    """Return a job in which exactly these tasks failed."""
-    retry = fields.pop("retry", {"max_attempts": 1})
-    cluster = begun(Cluster(), tasks={"count": total}, retry=retry, **fields)
-    while messages := cluster.messages():
-        for message in messages:
-            report(cluster, message, errors)
-    return cluster
-
-
 def page(
     cluster: Cluster, limit: int = 1_000, cursor: str | None = None,
     state: TaskState = TaskState.FAILED,
@@ -75,7 +52,7 @@ def test_failures_that_are_alike_are_one_group_the_largest_first() -> None:
     errors = {i: TaskError(type="ValueError", message=f"row {i} is bad") for i in range(0, 40, 4)}
     errors[7] = TaskError(type="ValueError", message="other")
     errors[301] = TaskError(type="KeyError", message="row 5 is bad")
-    cluster = failed(errors, 400)
+    cluster = with_errors(errors, 400)
     found = page(cluster)
     first, *rest = found.groups
     assert (first.error_type, first.pattern, first.count) == ("ValueError", "row <n> is bad", 10)
@@ -88,7 +65,7 @@ def test_failures_that_are_alike_are_one_group_the_largest_first() -> None:
 
 def test_pages_add_up_and_say_that_they_are_parts() -> None:
     errors = {i: TaskError(type=f"E{i % 3}", message=f"bad {i}") for i in range(0, 600, 5)}
-    cluster = failed(errors, 600)
+    cluster = with_errors(errors, 600)
     counted: Counter[str] = Counter()
     cursor, pages = None, 0
     while True:
@@ -105,7 +82,7 @@ def test_pages_add_up_and_say_that_they_are_parts() -> None:
 
 def test_a_page_ends_before_it_has_too_many_groups() -> None:
     errors = {i: TaskError(type=f"E{i}", message="bad") for i in range(GROUPS_MAX + 20)}
-    cluster = failed(errors, 200)
+    cluster = with_errors(errors, 200)
     first = page(cluster)
     assert (len(first.groups), first.read, first.complete) == (GROUPS_MAX, GROUPS_MAX, False)
     rest = page(cluster, cursor=first.next_cursor)
@@ -117,14 +94,14 @@ def test_errors_of_attempts_that_are_tried_again_can_be_asked_for() -> None:
     error = TaskError(type="Flaky", message="try again")
     cluster = begun(Cluster(), tasks={"count": 10}, retry={"max_attempts": 5})
     first, *_ = cluster.messages()
-    report(cluster, first, {3: error})
+    report_errors(cluster, first, {3: error})
     assert page(cluster).groups == []
     (group,) = page(cluster, state=TaskState.RETRYING).groups
     assert (group.error_type, group.count, group.task_ids) == ("Flaky", 1, [f"{cluster.job_id}-3"])
 
 
 def test_a_reopened_task_shows_what_it_failed_with_before() -> None:
-    cluster = failed({3: TaskError(type="Boom", message="it broke")}, 10)
+    cluster = with_errors({3: TaskError(type="Boom", message="it broke")}, 10)
     cluster.end()
     again = cluster.retry()
     again.begin()
@@ -141,7 +118,7 @@ def test_tasks_that_were_cancelled_are_no_failures() -> None:
 
 def test_it_is_one_tenant_s_and_cursors_are_of_one_state() -> None:
     errors = {i: TaskError(type="E", message="bad") for i in range(10)}
-    cluster = failed(errors, 20)
+    cluster = with_errors(errors, 20)
     cursor = page(cluster, limit=5).next_cursor
     with pytest.raises(InvalidCursor):
         page(cluster, cursor=cursor, state=TaskState.RETRYING)

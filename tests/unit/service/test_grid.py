@@ -17,7 +17,7 @@ from orchestrator.model.wire import HeartbeatIn, RunningTask
 from orchestrator.service import grid
 from orchestrator.service.access import Caller
 from orchestrator.service.beat import heartbeat
-from orchestrator.service.commit import put_leaf_in_node, put_node_in_root
+from orchestrator.service.commit import put_leaves_in_node, put_node_in_root
 from orchestrator.service.ports import JobGuard
 from tests.fakes.cluster import ALICE, Cluster
 from tests.fakes.grid import GridReader
@@ -123,7 +123,7 @@ def test_a_leaf_that_was_read_ahead_of_its_node_is_not_sent_twice() -> None:
     assert ahead is not None
     whole = ask(cluster, GridReader())
     assert whole.cells[30] == "SUCCEEDED"
-    node = put_leaf_in_node(cluster.world.deps, cluster.job, 0, ahead)
+    node = put_leaves_in_node(cluster.world.deps, cluster.job, {0: ahead})
     put_node_in_root(cluster.world.deps, cluster.job, 0, node)
     assert follow(cluster, whole).leaves == []
     assert follow(cluster, reader).leaves == [0]
@@ -191,7 +191,7 @@ def big(
             leaf = replace(leaf_of(number), ver=250)
             if leaf != Leaf(ver=250):
                 store.tables.leaves[cluster.job_id, number] = leaf
-                pushed = put_leaf_in_node(deps, cluster.job, number, leaf)
+                pushed = put_leaves_in_node(deps, cluster.job, {number: leaf})
                 put_node_in_root(deps, cluster.job, node, pushed)
     return cluster
 
@@ -279,7 +279,7 @@ def test_of_many_busy_nodes_those_that_just_changed_are_followed_leaf_by_leaf() 
         adds: dict[SetName, frozenset[int]] = {"failed": frozenset({offset})}
         leaf = store.add_to_leaf(cluster.job_id, number, 1, adds, cluster.job.expires_at)
         assert leaf is not None
-        node = put_leaf_in_node(deps, cluster.job, number, leaf)
+        node = put_leaves_in_node(deps, cluster.job, {number: leaf})
         put_node_in_root(deps, cluster.job, number // 64, node)
 
     change(65, 0)

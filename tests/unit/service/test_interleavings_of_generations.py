@@ -139,7 +139,7 @@ def test_a_reopened_job_is_not_complete_before_its_tasks_are() -> None:
 def test_a_reopening_that_was_refused_its_leaf_pushes_all_the_same() -> None:
     again = ended().retry()
     plan_tasks(again.world.deps, again.job_id, 2, 1)
-    with dying(again.world, "push_leaf"):
+    with dying(again.world, "push_leaves"):
         create_tasks(again.world.deps, again.job_id, 2, 1, NODE)
     create_tasks(again.world.deps, again.job_id, 2, 1, NODE)
     assert counts(again).retrying == 2

@@ -67,6 +67,17 @@ def test_of_two_enqueuers_one_sends_and_the_outbox_of_the_winner_stays() -> None
     assert [i for m in messages_after_sweep(cluster) for i in m.tasks()] == [2, 3]
 
 
+def test_a_report_asks_for_no_more_where_an_enqueuer_was_there_meanwhile() -> None:
+    cluster = started(20, max_running=2)
+    first, second = cluster.messages()
+    overtake(cluster.world, "push_node", cluster.enqueue, after=True)
+    cluster.report(first)
+    assert cluster.world.enqueues == []
+    assert [message.tasks() for message in cluster.messages()] == [[2]]
+    cluster.report(second)
+    assert cluster.world.enqueues == [(cluster.job_id, 1)]
+
+
 def test_ranges_that_begin_alike_are_two_items() -> None:
     cluster = started(20)
     store, job = cluster.world.store, cluster.job
@@ -98,6 +109,7 @@ def test_an_enqueuer_of_the_generation_before_moves_no_cursor() -> None:
 
     def end_and_retry() -> None:
         cancel(cluster)
+        cluster.world.wait(60)
         assert cluster.end() == "CANCELLED"
         again = cluster.retry(indexes=[0, 1, 2, 3])
         again.begin()
@@ -228,7 +240,7 @@ def test_what_the_queue_forgot_is_sent_again_but_nothing_beyond_the_cursor() -> 
     assert cluster.job.cursor == 3
 
 
-@pytest.mark.parametrize("write", ["add_to_leaf", "push_leaf", "push_node"])
+@pytest.mark.parametrize("write", ["add_to_leaf", "push_leaves", "push_node"])
 def test_a_claim_heals_a_report_that_died_after_its_row(write: str) -> None:
     cluster = started(1)
     (message,) = cluster.messages()

@@ -13,7 +13,8 @@ from orchestrator.model.states import JobState, Outcome, TaskState
 from orchestrator.service.access import Caller
 from orchestrator.service.control import cancel_job
 from orchestrator.service.job_list import JobFilter, list_jobs
-from orchestrator.service.read import job_results, list_tasks, read_job, read_task
+from orchestrator.service.read import job_results, read_job, read_task
+from orchestrator.service.task_list import list_tasks
 from orchestrator.service.views import CountsOut, TaskPage
 from tests.fakes.cluster import ALICE, Cluster
 

@@ -19,8 +19,9 @@ from orchestrator.service.bad_lines import read_bad_lines
 from orchestrator.service.control import cancel_job
 from orchestrator.service.plan import plan_tasks
 from orchestrator.service.ports import Limits
-from orchestrator.service.read import job_results, list_tasks, read_task
+from orchestrator.service.read import job_results, read_task
 from orchestrator.service.submit import submit_job
+from orchestrator.service.task_list import list_tasks
 from tests.fakes.cluster import ALICE, Cluster, submission
 
 KEY = "uploads/acme/tasks.jsonl"

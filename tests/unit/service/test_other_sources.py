@@ -17,7 +17,8 @@ from orchestrator.model.wire import INLINE_INPUTS_MAX_BYTES, TaskMessage
 from orchestrator.service.access import Caller
 from orchestrator.service.plan import plan_tasks
 from orchestrator.service.ports import Limits
-from orchestrator.service.read import list_tasks, read_task
+from orchestrator.service.read import read_task
+from orchestrator.service.task_list import list_tasks
 from orchestrator.service.uploads import begin_upload
 from orchestrator.spec import encode_json
 from tests.fakes.cluster import ALICE, Cluster

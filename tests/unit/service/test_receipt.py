@@ -50,7 +50,7 @@ def test_what_is_counted_is_what_was_written() -> None:
     assert (
         quantity(found, "DynamoDB", "root") == cluster.world.store.get_root(cluster.job_id).pushes
     )
-    pushes = counted["push_leaf"]
+    pushes = counted["push_leaves"]
     assert 0.9 * pushes <= quantity(found, "DynamoDB", "nodes") <= pushes
 
 

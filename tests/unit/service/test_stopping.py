@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -353,6 +354,21 @@ def test_one_failure_too_many_stops_a_job_that_says_so_at_once(
     assert cluster.report(busy, stopped) == ["closed"]
     assert cluster.end() == "FAILED"
     assert counts(cluster) == {"failed": most + 1, "skipped": 39 - most}
+    assert_clean(cluster)
+
+
+def test_a_leaf_is_closed_by_one_write_where_all_its_tasks_have_ended_and_by_two_elsewhere() -> (
+    None
+):
+    cluster = begun(Cluster(), tasks={"count": 750}, tasks_per_message=25)
+    for message in cluster.messages()[:12]:
+        cluster.report(message)
+    cancel(cluster)
+    writes: Counter[str] = Counter()
+    cluster.world.store.after_write = lambda name: writes.update([name])
+    assert cluster.end() == "CANCELLED"
+    assert (writes["begin_close"], writes["end_close"], writes["push_leaves"]) == (3, 2, 1)
+    assert counts(cluster) == {"succeeded": 300, "cancelled": 450}
     assert_clean(cluster)
 
 

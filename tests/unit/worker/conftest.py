@@ -133,7 +133,10 @@ def pool_lines(pool_of_module: tuple[Pool, Lines]) -> Lines:
 
 @dataclass
 class Stage:
-    """A worker on fakes; `codes` are the exit codes of workers that have ended."""
+    """A worker on fakes; `codes` are the exit codes of workers that have ended.
+
+    `express` is the queue of the express lane, for workers that are started with `express_slots`.
+    """
 
     queue: FakeQueue
     api: FakeApi
@@ -143,6 +146,7 @@ class Stage:
     workers: list[tuple[Worker, threading.Thread]] = field(default_factory=list)
     parts: list[Parts] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
+    express: FakeQueue = field(default_factory=lambda: FakeQueue(name="x"))
 
     def beat(self) -> None:
         """Have all workers send a heartbeat now."""
@@ -167,8 +171,10 @@ class Stage:
         """Start a worker."""
         drain_seconds = settings.pop("drain_seconds", 5.0)
         until_empty = settings.pop("until_empty", False)
+        slow_seconds = settings.pop("slow_seconds", 10.0)
         limits = Limits(
-            slow_seconds=settings.pop("slow_seconds", 10.0),
+            slow_seconds=slow_seconds,
+            stalled_seconds=settings.pop("stalled_seconds", slow_seconds),
             cancel_grace_seconds=settings.pop("cancel_grace_seconds", 30.0),
             kill_grace_seconds=0.2,
         )
@@ -181,6 +187,7 @@ class Stage:
             limits=limits,
             flush_seconds=0.05,
             until_empty=until_empty,
+            express=self.express if "express_slots" in settings else None,
         )
         worker = Worker(parts, self.log, drain_seconds, until_empty=until_empty)
         thread = threading.Thread(target=lambda: self.codes.append(worker.run()), daemon=True)

@@ -53,6 +53,17 @@ def wait(task: Task, context: Context) -> str:
     return "waited"
 
 
+@handler("ok.note")
+def note(task: Task, context: Context) -> None:
+    """Write down that the task has begun, in one order with the others; wait for a gate, if one is named."""
+    into, *gate = str(task.input).split("|")
+    with Path(into).open("a") as file:
+        file.write(f"{task.index}\n")
+    context.progress(0.5)
+    while gate and not Path(gate[0]).exists():
+        time.sleep(0.005)
+
+
 @handler("ok.patient")
 def patient(task: Task, context: Context) -> None:
     """Run until cancelled."""

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.model.states import JobState
 from orchestrator.model.wire import Run
 from tests.unit.worker.conftest import JOB, Stage, message, poll
-from worker import poller
+from worker import alone
 
 
 def test_the_first_message_of_a_job_asks_for_the_job_and_the_next_does_not(stage: Stage) -> None:
@@ -64,6 +64,20 @@ def test_a_redelivered_message_is_claimed_and_what_is_settled_does_not_run(stage
     assert stage.reported() == {1: "succeeded"}
 
 
+def test_messages_of_a_capped_job_are_claimed_at_their_first_delivery(stage: Stage) -> None:
+    stage.start()
+    stage.queue.wait_deleted(stage.queue.send(message("ok.echo", 1, hold=True)))
+    copy = stage.queue.send(message("ok.echo", 1, hold=True))
+    stage.api.verdicts[copy] = "drop"
+    stage.queue.wait_deleted(copy)
+    assert [report.index for report in stage.api.reports] == [0]
+    asked = [each for claim in stage.api.claims for each in claim.messages]
+    assert [(each.receive_count, each.begins, each.hold) for each in asked] == [
+        (1, False, True),
+        (1, False, True),
+    ]
+
+
 def test_a_redelivered_single_waits_unclaimed_until_its_worker_is_idle(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -105,7 +119,7 @@ def test_a_redelivered_single_that_is_settled_does_not_wait_for_an_idle_worker(
 def test_a_redelivered_single_is_put_back_uncounted_by_a_worker_that_stays_busy(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poller, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(alone, "ALONE_SECONDS", 0.0)
     stage.queue.send(message("bad.sleep", 1))
     stage.start(slots=2, drain_seconds=0)
     stage.wait_logged("received")

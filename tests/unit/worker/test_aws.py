@@ -13,9 +13,19 @@ from boto3.session import Session
 from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 from moto import mock_aws
+from pydantic import BaseModel
 from urllib3.exceptions import ProtocolError
 
-from orchestrator.model.wire import ClaimIn, ClaimOut
+from orchestrator.model.wire import (
+    ClaimIn,
+    ClaimOut,
+    CompleteOut,
+    HeartbeatIn,
+    HeartbeatOut,
+    JobInfo,
+    JobStatus,
+    Run,
+)
 from worker.aws.buckets import S3Buckets
 from worker.aws.queue import SqsQueue
 from worker.aws.server_time import ServerTime
@@ -146,6 +156,16 @@ def test_an_answer_that_is_not_the_apis_is_unavailable(api: SignedWorkApi, serve
     server.body = b"<html>"
     with pytest.raises(Unavailable, match="not the API's"):
         api.claim(ClaimIn(worker_id="w"))
+
+
+@pytest.mark.parametrize("answer", [ClaimOut, JobInfo, Run, CompleteOut, JobStatus, HeartbeatOut])
+def test_fields_of_a_newer_api_are_ignored_in_every_answer(answer: type[BaseModel]) -> None:
+    assert answer.model_config.get("extra") == "ignore"
+
+
+def test_a_newer_api_is_understood(api: SignedWorkApi, server: Server) -> None:
+    server.body = b'{"jobs": {}, "schemas_wanted": true, "of_later": [1]}'
+    assert api.heartbeat("w", HeartbeatIn(version="1", slots=1, handlers=[])).schemas_wanted
 
 
 def test_an_api_that_is_not_there_is_unavailable() -> None:

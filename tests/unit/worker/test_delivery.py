@@ -12,7 +12,7 @@ from orchestrator.model.states import JobState
 from orchestrator.policy import MAX_TIMEOUT_SECONDS
 from tests.unit.worker.conftest import JOB, Stage, message, poll
 from tests.unit.worker.test_dispatch import make_held
-from worker import poller
+from worker import alone
 from worker.ports import Received
 
 
@@ -153,7 +153,7 @@ def test_no_short_task_waits_behind_a_long_one(stage: Stage, tmp_path: Path) -> 
 def test_redelivered_singles_wait_together_only_while_they_are_short(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poller, "SHARED_SECONDS", 0.05)
+    monkeypatch.setattr(alone, "SHARED_SECONDS", 0.05)
     gate = tmp_path / "gate"
     long = stage.queue.send(message("ok.wait", str(gate)), receive_count=1)
     others = [
@@ -177,17 +177,17 @@ def test_patience_for_a_busy_worker_doubles_with_each_delivery() -> None:
     waits = list[float]()
     for count in range(2, 51):
         held.received = Received(message_id="m", receipt="r", receive_count=count, body="")
-        waits.append(poller.patience_seconds(held))
+        waits.append(alone.patience_seconds(held))
     assert waits[:3] == [60.0, 120.0, 240.0]
     assert waits == sorted(waits)
-    assert waits[-1] == poller.ALONE_MAX_SECONDS
+    assert waits[-1] == alone.ALONE_MAX_SECONDS
 
 
 def test_patience_leaves_the_task_its_whole_time_within_the_limit_of_sqs() -> None:
     held = make_held()
     held.received = Received(message_id="m", receipt="r", receive_count=40, body="")
     held.message = message("h", 1, timeout_seconds=float(MAX_TIMEOUT_SECONDS))
-    patience = poller.patience_seconds(held)
+    patience = alone.patience_seconds(held)
     assert 0 < patience < 12 * 3600 - MAX_TIMEOUT_SECONDS
 
 

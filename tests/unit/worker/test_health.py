@@ -28,7 +28,7 @@ class World:
         self.health = Health(self.clock, started=True)
         self.queue, self.api = FakeQueue(), FakeApi()
         meters = Meters()
-        self._queue = MeteredQueue(self.queue, self.health, meters)
+        self._queue = MeteredQueue(self.queue, self.health.receive, self.health, meters)
         self._api = MeteredApi(self.api, self.health, meters)
 
     def receive(self) -> None:

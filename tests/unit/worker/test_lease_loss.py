@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.model.lanes import Lane
 from orchestrator.model.states import JobState
 from tests.unit.worker.conftest import HANDLERS, Lines, Stage, message, poll
 from tests.unit.worker.fakes.api import FakeApi
@@ -75,8 +76,8 @@ class Desk:
 
     def __post_init__(self) -> None:
         clock, meters = lambda: self.now, Meters()
-        self.leases = Leases(self.queue, self.log, LEASE, clock, meters)
-        self.deletions = Deletions(self.queue, self.leases, self.log, meters)
+        self.leases = Leases({Lane.ORDINARY: self.queue}, self.log, LEASE, clock, meters)
+        self.deletions = Deletions({Lane.ORDINARY: self.queue}, self.leases, self.log, meters)
         self.outbound = Outbound(clock, flush_seconds=0.01)
         self.reporter = Reporter(
             worker_id="w",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from orchestrator.model.lanes import Lane
 from tests.unit.worker.conftest import Lines, message
 from tests.unit.worker.fakes.queue import FakeQueue
 from worker.deletions import Deletions
@@ -28,7 +29,9 @@ class Setting:
     now: float = 1000.0
 
     def __post_init__(self) -> None:
-        self.leases = Leases(self.queue, self.log, LEASE, lambda: self.now, Meters())
+        self.leases = Leases(
+            {Lane.ORDINARY: self.queue}, self.log, LEASE, lambda: self.now, Meters()
+        )
 
     def hold(self, message_id: str = "m1", *, count: int = 1) -> Held:
         received = Received(
@@ -153,7 +156,7 @@ def test_a_message_received_again_goes_on_under_its_newest_receipt(setting: Sett
     assert receive_again(setting, sent)
     setting.pass_seconds(LEASE // 2)
     assert setting.leases.ours(held), "only the newest receipt can be renewed"
-    deletions = Deletions(setting.queue, setting.leases, setting.log, Meters())
+    deletions = Deletions({Lane.ORDINARY: setting.queue}, setting.leases, setting.log, Meters())
     deletions.add(held)
     deletions.delete_settled()
     assert setting.queue.deleted == [sent]
@@ -187,7 +190,7 @@ def test_a_delete_by_an_older_receipt_is_repeated_by_the_newest(
         return []
 
     monkeypatch.setattr(setting.queue, "delete", delete)
-    deletions = Deletions(setting.queue, setting.leases, setting.log, Meters())
+    deletions = Deletions({Lane.ORDINARY: setting.queue}, setting.leases, setting.log, Meters())
     deletions.add(held)
     deletions.delete_settled()
     setting.now += 30
@@ -208,7 +211,7 @@ def test_a_delete_that_is_refused_for_good_is_the_end_of_it(setting: Setting) ->
     setting.queue.receive(1)
     setting.queue.deliver_again(sent)
     setting.queue.receive(1)
-    deletions = Deletions(setting.queue, setting.leases, setting.log, Meters())
+    deletions = Deletions({Lane.ORDINARY: setting.queue}, setting.leases, setting.log, Meters())
     deletions.add(setting.hold(sent))
     deletions.delete_settled()
     assert not setting.leases.all()
@@ -228,7 +231,7 @@ def test_a_message_that_cannot_be_put_back_is_let_go(setting: Setting) -> None:
 
 def test_a_lost_message_is_neither_put_back_nor_deleted(setting: Setting) -> None:
     put_back, settled = setting.hold("m1"), setting.hold("m2")
-    deletions = Deletions(setting.queue, setting.leases, setting.log, Meters())
+    deletions = Deletions({Lane.ORDINARY: setting.queue}, setting.leases, setting.log, Meters())
     deletions.add(settled)
     setting.now += LEASE + 1
     setting.leases.put_back(put_back, 5, "test")

@@ -1,4 +1,4 @@
-"""The buffer of reports: a second, or a hundred, and one give-back a message in a request."""
+"""The buffer of reports: a second, a full request, or quiet; and one give-back a message in a request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.unit.worker.test_dispatch import Clock, make_held
 from worker.ending import Ending
 from worker.entries import GiveBack, RunReport
 from worker.held import Held
-from worker.outbound import BEHIND_ENTRIES, Outbound
+from worker.outbound import BEHIND_ENTRIES, QUIET_SECONDS, Outbound
 
 
 def make_report(held: Held, index: int = 0) -> RunReport:
@@ -35,6 +35,22 @@ def test_entries_wait_for_company_until_their_time_is_up() -> None:
     clock.now += 0.02
     assert outbound.next_batch() == [entry]
     assert outbound.next_batch() == []
+
+
+def test_where_nothing_else_runs_the_last_reports_wait_only_for_what_is_being_received() -> None:
+    clock, idle = Clock(), [False]
+    outbound = Outbound(clock, flush_seconds=3600, idle=lambda: idle[0])
+    first, last = make_report(make_held()), make_report(make_held(), 1)
+    outbound.add(first)
+    clock.now += QUIET_SECONDS
+    idle[0] = True
+    outbound.add(last)
+    assert outbound.next_batch() == []
+    clock.now += QUIET_SECONDS
+    idle[0] = False
+    assert outbound.next_batch() == []
+    idle[0] = True
+    assert outbound.next_batch() == [first, last]
 
 
 def test_what_ran_alone_has_no_company_to_wait_for() -> None:

@@ -55,6 +55,24 @@ def test_a_port_that_is_none_tells_that_there_may_be_none() -> None:
         read_settings({**ENV, "WORKER_HTTP_PORT": "no"})
 
 
+@pytest.mark.parametrize(
+    ("slots", "wanted", "express"), [("1", "", 0), ("2", "", 1), ("8", "", 1), ("1", "2", 2)]
+)
+def test_a_worker_of_several_slots_has_one_more_for_express_messages(
+    slots: str, wanted: str, express: int
+) -> None:
+    env = {**ENV, "WORKER_SLOTS": slots, "EXPRESS_SLOTS": wanted}
+    assert read_settings(env).express_slots == 0, "there is no express queue"
+    settings = read_settings({**env, "EXPRESS_QUEUE_URL": "http://express"})
+    assert (settings.slots, settings.express_slots) == (int(slots), express)
+
+
+def test_the_memory_is_shared_by_all_slots() -> None:
+    one = read_settings({**ENV, "WORKER_SLOTS": "3"})
+    other = read_settings({**ENV, "WORKER_SLOTS": "2", "EXPRESS_QUEUE_URL": "http://express"})
+    assert other.memory_bytes == one.memory_bytes
+
+
 @pytest.mark.parametrize("name", list(ENV))
 def test_what_is_missing_is_named(name: str) -> None:
     with pytest.raises(InvalidSetting, match=name):

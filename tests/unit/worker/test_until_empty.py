@@ -38,12 +38,12 @@ def test_it_does_not_end_while_a_task_runs_or_waits_to_be_told(
     parts = start(stage, slots=2)
     stage.wait_running()
     let_it_ask(stage)
-    assert not parts.poller.dry
+    assert not parts.quiet.dry
     stage.api.down = True
     gate.touch()
     stage.wait_logged("report_failed")
     let_it_ask(stage)
-    assert not parts.poller.dry
+    assert not parts.quiet.dry
     stage.api.down = False
     stage.join()
     assert stage.queue.deleted == [sent]
@@ -53,7 +53,7 @@ def test_a_queue_that_cannot_be_asked_is_not_empty(stage: Stage) -> None:
     stage.queue.down = True
     parts = start(stage)
     stage.wait_logged("receive_failed", 3)
-    assert not parts.poller.dry
+    assert not parts.quiet.dry
     sent = stage.queue.send(message("ok.echo", 1))
     stage.queue.down = False
     stage.join()
@@ -66,7 +66,7 @@ def test_the_quiet_is_counted_from_the_last_message(stage: Stage) -> None:
     for _ in range(3):
         let_it_ask(stage)
         stage.queue.wait_deleted(stage.queue.send(message("ok.echo", 1)))
-    assert not parts.poller.dry
+    assert not parts.quiet.dry
     now = parts.leases.clock()
     let_it_ask(stage)
     parts.leases.clock = lambda: now + 3700

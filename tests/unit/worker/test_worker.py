@@ -9,6 +9,7 @@ import pytest
 from orchestrator.model.states import JobState, Outcome
 from orchestrator.model.wire import InputsRef
 from tests.unit.worker.conftest import JOB, Stage, message
+from worker.api import Json
 
 
 def test_a_message_is_run_reported_and_then_deleted(stage: Stage) -> None:
@@ -145,6 +146,23 @@ def test_a_slow_message_gives_back_what_it_has_not_begun_one_by_one(
     gate.touch()
     stage.queue.wait_deleted(sent)
     assert stage.reported() == {0: "succeeded"}
+
+
+def test_tasks_behind_one_that_lasts_are_given_back_and_those_before_it_are_reported(
+    stage: Stage, tmp_path: Path
+) -> None:
+    open_gate, gate = tmp_path / "open", tmp_path / "gate"
+    open_gate.touch()
+    inputs: list[Json] = [str(open_gate), str(open_gate), str(gate), 1, 2]
+    sent = stage.queue.send(message("ok.wait", *inputs))
+    stage.start(stalled_seconds=0.5, slow_seconds=3600.0)
+    stage.api.wait_for(lambda: stage.api.unstarted != [] and len(stage.api.reports) == 2)
+    (given,) = stage.api.unstarted
+    assert (given.tasks(), given.interrupted, given.split) == ([3, 4], [], True)
+    assert stage.reported() == {0: "succeeded", 1: "succeeded"}
+    gate.touch()
+    stage.queue.wait_deleted(sent)
+    assert stage.reported()[2] == "succeeded"
 
 
 def test_a_crash_is_reported_and_the_worker_lives(stage: Stage) -> None:

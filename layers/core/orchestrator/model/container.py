@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
 )
+from pydantic_core import from_json
 
 CONTAINER_HANDLER = "container"
 TIMEOUT_MAX_SECONDS = 39_600
@@ -138,7 +139,24 @@ def read_container(parameters: JsonValue, item: JsonValue) -> Container:
     return container
 
 
-def check_containers(parameters: JsonValue, items: Iterable[JsonValue] | None) -> None:
+def input_check(handler: str, parameters: JsonValue) -> Callable[[bytes], str | None] | None:
+    """Return what tells the fault of a task's input, JSON text, where it has one; None: any input will do."""
+    if handler != CONTAINER_HANDLER:
+        return None
+
+    def fault_of(text: bytes) -> str | None:
+        try:
+            read_container(parameters, from_json(text))
+        except ValueError as error:
+            return f"is no container: {error}"
+        return None
+
+    return fault_of
+
+
+def check_containers(
+    parameters: JsonValue, items: Iterable[JsonValue] | None, field: str = "tasks.items"
+) -> None:
     """Check each task of a submission (`items` None: they have none). Raises ValueError at the first fault."""
     if items is None:
         read_container(parameters, None)
@@ -147,7 +165,7 @@ def check_containers(parameters: JsonValue, items: Iterable[JsonValue] | None) -
         try:
             read_container(parameters, item)
         except ValueError as error:
-            raise ValueError(f"tasks.items[{index}], as a container: {error}") from error
+            raise ValueError(f"{field}[{index}], as a container: {error}") from error
 
 
 def _fields(value: JsonValue, what: str) -> Mapping[str, JsonValue]:

@@ -8,11 +8,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from orchestrator.model.lanes import Lane
 from orchestrator.model.progress import Counts
 from orchestrator.model.states import JobState, Outcome, StopReason, TaskState
 from orchestrator.model.timeline import TimelineEvent
 from orchestrator.model.wire import RunningTask, TaskError
 
+PRIORITY_DEFAULT = 5
 HISTORY_MAX = 5
 """Past attempts kept on a task's row."""
 
@@ -39,7 +41,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """JOB: one row a job. `total` is None until PlanTasks knows it; `policy` is the JSON of `Policy`."""
+    """JOB: one row a job. `total` is None until PlanTasks knows it; `policy` is the JSON of `Policy`.
+
+    `lane` is decided with the plan of each generation, and all of its messages go there.
+    """
 
     job_id: str
     tenant: str
@@ -59,9 +64,13 @@ class Job:
     stop: Stop | None = None
     plan_ref: str | None = None
     reopen_ref: str | None = None
+    lane: Lane = Lane.ORDINARY
     base_finals: int = 0
     cursor: int = 0
     max_running: int | None = None
+    priority: int = PRIORITY_DEFAULT
+    unsent_of: str | None = None
+    """The tenant, from the plan on until the last task was sent or the job was stopped: a sparse index."""
     token: str | None = None
     final_counts: Counts | None = None
     started_at: datetime | None = None
@@ -71,6 +80,10 @@ class Job:
     checks: int = 0
     results_ref: str | None = None
     resent_at: datetime | None = None
+    held_until: datetime | None = None
+    """A job of a higher priority was found to have unsent tasks: no report asks again before."""
+    opens_at: datetime | None = None
+    """Nothing is sent before: handlers of the generation before may still run (max_running)."""
     events: tuple[TimelineEvent, ...] = ()
     usage: Usage | None = None
 
@@ -186,6 +199,18 @@ class Outbox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """HOLD: the message that may run an attempt of a task, `until` no worker can have it any more."""
+
+    job_id: str
+    index: int
+    gen: int
+    attempt: int
+    message_id: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Idem:
     """IDEM: what an Idempotency-Key stands for. `from_gen` is 0 for a submission."""
 
@@ -222,7 +247,8 @@ class ApiKey:
 class Worker:
     """W#: a worker as its last heartbeat told. `jobs` are those it ran tasks of, `running` how many tasks.
 
-    `alive_since` is its first heartbeat: the store keeps the one that stands.
+    `alive_since` is its first heartbeat: the store keeps the one that stands. `schemas_digest` names its
+    handlers' InputSchemas.
     """
 
     worker_id: str
@@ -236,6 +262,16 @@ class Worker:
     expires_at: datetime
     running: int = 0
     alive_since: datetime | None = None
+    schemas_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSchemas:
+    """SCHEMAS: the JSON schemas of handlers' inputs as one JSON text, once for all workers that have them."""
+
+    digest: str
+    text: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from orchestrator.model.ids import LEAF_SIZE, MAX_TASKS, leaf_of
+from orchestrator.model.schemas import schemas_digest, within_limits
 from orchestrator.model.states import JobState, Outcome
 
 MESSAGE_VERSION = 1
@@ -17,7 +18,8 @@ RESULT_INLINE_MAX_BYTES = 700
 ERROR_TYPE_MAX_CHARS = 200
 ERROR_MESSAGE_MAX_CHARS = 1_000
 ERROR_TRACEBACK_MAX_CHARS = 3_000
-REPORTS_MAX = 100
+REPORTS_MAX = 250
+"""In one request: a leaf's tasks, so that its sets, counts and JOB are touched once for as many as it holds."""
 
 JobId = Annotated[str, StringConstraints(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 Index = Annotated[int, Field(ge=0, lt=MAX_TASKS)]
@@ -33,6 +35,12 @@ class Wire(BaseModel):
     """A wire type: unknown fields are refused, values are not coerced, instances do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+
+class Answer(Wire):
+    """What a worker is answered: it ignores fields that it does not know, so the API may be newer."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class _TaskSet(Wire):
@@ -78,6 +86,7 @@ class TaskMessage(_TaskSet):
 
     `inputs` has one entry a task, in ascending index; with neither inputs nor inputs_ref there are none.
     `interruptions`: how often shutdowns have interrupted this attempt; absent where none has.
+    `hold`: its job has max_running, so its tasks are claimed before they run, at the first delivery too.
     """
 
     v: Literal[1] = 1
@@ -86,17 +95,20 @@ class TaskMessage(_TaskSet):
     inputs: list[JsonValue] | None = None
     inputs_ref: InputsRef | None = None
     interruptions: Interruptions = 0
+    hold: Literal[True] | None = None
 
 
 class ClaimMessage(_TaskSet):
     """A received message, as the claim names it.
 
-    `begins` false asks only whether anything of it is left to run: no start is counted.
+    `begins` false asks only whether anything of it is left to run: no start is counted. `hold` is the
+    message's: tasks that another message may run are left out.
     """
 
     message_id: MessageId
     receive_count: ReceiveCount
     begins: bool = True
+    hold: Literal[True] | None = None
 
 
 class ClaimIn(Wire):
@@ -107,7 +119,7 @@ class ClaimIn(Wire):
     messages: Annotated[list[ClaimMessage], Field(max_length=10)] = []
 
 
-class JobInfo(Wire):
+class JobInfo(Answer):
     """What a worker must know of a job. `parameters` go to every handler call."""
 
     gen: int
@@ -117,13 +129,13 @@ class JobInfo(Wire):
     parameters: JsonValue = None
 
 
-class Run(Wire):
+class Run(Answer):
     """The tasks of a message that are to be run."""
 
     run: list[int]
 
 
-class ClaimOut(Wire):
+class ClaimOut(Answer):
     """Answer of a claim: an unknown job is absent; a message is either run (in part) or dropped."""
 
     jobs: dict[str, JobInfo]
@@ -189,9 +201,10 @@ Touched = dict[JobId, list[Annotated[int, Field(ge=0, lt=63)]]]
 class CompleteIn(Wire):
     """Body of POST /api/v1/tasks/complete."""
 
+    # Without a repr: Powertools renders what it calls a route with for its debug log, also where there is none.
     worker_id: WorkerId
-    reports: Annotated[list[Report], Field(max_length=REPORTS_MAX)] = []
-    unstarted: Annotated[list[Unstarted], Field(max_length=REPORTS_MAX)] = []
+    reports: Annotated[list[Report], Field(max_length=REPORTS_MAX, repr=False)] = []
+    unstarted: Annotated[list[Unstarted], Field(max_length=REPORTS_MAX, repr=False)] = []
 
 
 ReportStatus = Literal["committed", "duplicate", "stale", "closed", "invalid"]
@@ -201,7 +214,7 @@ worker reports the task again as bad_result."""
 GiveBackStatus = Literal["given", "failed"]
 
 
-class CompleteOut(Wire):
+class CompleteOut(Answer):
     """Answer of a completion, always 200: a status a report, in the order of the request."""
 
     reports: list[ReportStatus]
@@ -219,7 +232,11 @@ class RunningTask(Wire):
 
 
 class HeartbeatIn(Wire):
-    """Body of POST /api/v1/workers/{worker_id}/heartbeat; each 15 s, each 60 s when idle."""
+    """Body of POST /api/v1/workers/{worker_id}/heartbeat; each 15 s, each 60 s when idle.
+
+    `schemas_digest` names the set of JSON schemas of the handlers' inputs; `schemas` is that set, sent only
+    after an answer has asked for it: at most 50 handlers, 8 KB each, 32 KB in all.
+    """
 
     version: str
     slots: Annotated[int, Field(ge=1, le=10_000)]
@@ -228,16 +245,34 @@ class HeartbeatIn(Wire):
     draining: bool = False
     running: Annotated[list[RunningTask], Field(max_length=10_000)] = []
     touched: Touched = {}
+    schemas_digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
+    schemas: dict[str, dict[str, JsonValue]] | None = None
+
+    @model_validator(mode="after")
+    def _bounded_and_named(self) -> Self:
+        """Refuse a set under another's name: all workers that name it would seem to have it."""
+        if self.schemas is None:
+            return self
+        _, left_out = within_limits(self.schemas)
+        if left_out:
+            raise ValueError(f"schemas: {next(iter(left_out.values()))}")
+        if schemas_digest(self.schemas) != self.schemas_digest:
+            raise ValueError("schemas_digest does not name these schemas")
+        return self
 
 
-class JobStatus(Wire):
+class JobStatus(Answer):
     """What a heartbeat's answer says of a job that the worker runs."""
 
     gen: int
     state: JobState
 
 
-class HeartbeatOut(Wire):
-    """Answer of a heartbeat: cancel reaches handlers this way."""
+class HeartbeatOut(Answer):
+    """Answer of a heartbeat: cancel reaches handlers this way.
+
+    `schemas_wanted`: the set that `schemas_digest` named is not known; send it with the next heartbeat.
+    """
 
     jobs: dict[str, JobStatus]
+    schemas_wanted: bool = False

@@ -9,6 +9,7 @@ from orchestrator.model.items import Running, Worker
 from orchestrator.model.progress import RUNNING_FRESH
 from orchestrator.model.wire import HeartbeatIn, HeartbeatOut, JobStatus, RunningTask
 from orchestrator.service.commit import push_again
+from orchestrator.service.input_schemas import take_schemas
 from orchestrator.service.ports import Deps
 
 WORKER_FRESH = timedelta(seconds=180)
@@ -17,7 +18,10 @@ RUNNING_INTERVAL = timedelta(seconds=5)
 
 
 def heartbeat(deps: Deps, worker_id: str, body: HeartbeatIn) -> HeartbeatOut:
-    """Keep what a worker says, push what its reports left behind, answer with its jobs' states."""
+    """Keep what a worker says, push what its reports left behind, answer with its jobs' states.
+
+    Asks for the schemas of its handlers' inputs where they are not known.
+    """
     now = deps.now()
     by_job: dict[str, list[RunningTask]] = {}
     for task in body.running:
@@ -35,6 +39,7 @@ def heartbeat(deps: Deps, worker_id: str, body: HeartbeatIn) -> HeartbeatOut:
             expires_at=now + WORKER_FRESH,
             running=len(body.running),
             alive_since=now,
+            schemas_digest=body.schemas_digest,
         )
     )
     for job_id, tasks in by_job.items():
@@ -63,7 +68,7 @@ def _answer(deps: Deps, job_ids: Iterable[str], body: HeartbeatIn) -> HeartbeatO
         if not job.state.final:
             push_again(deps, job, body.touched.get(job_id, []))
             count_running(deps, job_id)
-    return HeartbeatOut(jobs=statuses)
+    return HeartbeatOut(jobs=statuses, schemas_wanted=take_schemas(deps, body))
 
 
 def count_running(deps: Deps, job_id: str) -> None:

@@ -12,6 +12,7 @@ from orchestrator.model.wire import ClaimIn, ClaimMessage, ClaimOut, JobInfo, Ru
 from orchestrator.policy import Policy
 from orchestrator.service.commit import commit_outcomes, expiry
 from orchestrator.service.giveback import start_key
+from orchestrator.service.holds import drop_holds, take_holds
 from orchestrator.service.inputs import load_parameters
 from orchestrator.service.messages import Again, send_again
 from orchestrator.service.ports import Deps
@@ -54,7 +55,9 @@ def _verdict(
     settled = {index for index in own if _is_settled(rows.get(index), message)}
     _heal(deps, job, (rows[index] for index in settled if rows[index].gen == job.gen))
     rest = [index for index in own if index not in settled]
-    if len(rest) > 1:
+    if message.hold:
+        rest = take_holds(deps, message, rest)
+    if len(rest) > 1 and message.receive_count > 1:
         return _split(deps, job, message, rest)
     if not rest:
         return "drop"
@@ -88,6 +91,8 @@ def _verdict_of_reported(deps: Deps, job: Job, index: int) -> _Verdict:
 
 def _split(deps: Deps, job: Job, message: ClaimMessage, rest: list[int]) -> _Verdict:
     """Send the rest as single tasks: a poison task must not blame its neighbours."""
+    if message.hold:
+        drop_holds(deps, message, rest)
     send_again(deps, job, [Again(indexes=[index], attempt=message.attempt) for index in rest])
     deps.store.add_given(message.message_id, frozenset(rest), expiry(deps))
     deps.journal.event(

@@ -31,15 +31,21 @@ ROOT_PUSH_INTERVAL = timedelta(seconds=0.5)
 """ROOT is one item: about two pushes a second keep it far from its 1,000 write units a second."""
 
 
+ROOT_PUSH_LOW_INTERVAL = timedelta(seconds=0.02)
+"""The same while the queue runs low: shorter than an enqueuer takes to start, so it reads news."""
+ROOT_PUSH_LOW_WINDOW = 500
+"""Windows from this size on: of smaller ones, workers that report each second make fewer pushes than that."""
+
+
 def expiry(deps: Deps) -> datetime:
     """Return when what is written now may be deleted."""
     return deps.now() + deps.retention
 
 
-def put_leaf_in_node(deps: Deps, job: Job, leaf_number: int, leaf: Leaf, calls: int = 0) -> Node:
-    """Push a leaf's counts into its node (step 5)."""
-    packed = pack_leaf(leaf.packed())
-    return deps.store.push_leaf(job.job_id, leaf_number, packed, expiry(deps), calls)
+def put_leaves_in_node(deps: Deps, job: Job, leaves: Mapping[int, Leaf], calls: int = 0) -> Node:
+    """Push the counts of leaves (by number, all of one node) into their node (step 5)."""
+    packed = {number: pack_leaf(leaf.packed()) for number, leaf in leaves.items()}
+    return deps.store.push_leaves(job.job_id, packed, expiry(deps), calls)
 
 
 def put_node_in_root(deps: Deps, job: Job, number: int, node: Node) -> Root:
@@ -52,14 +58,17 @@ def put_node_in_root(deps: Deps, job: Job, number: int, node: Node) -> Root:
 def commit_outcomes(deps: Deps, job: Job, outcomes: Mapping[int, SetName]) -> frozenset[int]:
     """Add outcomes (index -> set) to the sets and push; return the tasks whose leaf is closed."""
     closed: set[int] = set()
-    nodes: dict[int, Node] = {}
+    changed: dict[int, dict[int, Leaf]] = {}
     for number, members in _by_leaf(outcomes).items():
         leaf = deps.store.add_to_leaf(job.job_id, number, job.gen, members, expiry(deps))
         if leaf is None:
             closed.update(index for index in outcomes if leaf_of(index) == number)
         else:
-            calls = 0 if nodes else 1  # Of several nodes, the first counts the worker's request.
-            nodes[node_of_leaf(number)] = put_leaf_in_node(deps, job, number, leaf, calls)
+            changed.setdefault(node_of_leaf(number), {})[number] = leaf
+    nodes: dict[int, Node] = {}
+    for node, leaves in changed.items():
+        calls = 0 if nodes else 1  # Of several nodes, the first counts the worker's request.
+        nodes[node] = put_leaves_in_node(deps, job, leaves, calls)
     if nodes:
         push_nodes(deps, job, nodes)
     return frozenset(closed)
@@ -111,7 +120,8 @@ def put_point(deps: Deps, job: Job, bucket: int, at: datetime, counts: Counts) -
 
 
 def _may_wait(job: Job, root: Root, number: int, node: Node, now: datetime) -> bool:
-    """Tell whether a later push will do: not for a complete node, nor where failures grew or work runs out.
+    """Tell whether a later push will do: not for a complete node, nor where failures grew or work runs out
+    and ROOT does not say so yet.
 
     Without the last, a job of few tasks at once would stand still until the next heartbeat.
     """
@@ -121,8 +131,21 @@ def _may_wait(job: Job, root: Root, number: int, node: Node, now: datetime) -> b
     size = min(NODE_SIZE, (job.total or 0) - number * NODE_SIZE)
     if tally.finals == size or tally.failed > root.node_tally(number).failed:
         return False
+    policy = Policy.load(job.policy)
+    if now - root.pushed_at < ROOT_PUSH_LOW_INTERVAL and _known_low(job, root, policy, now):
+        return True
     pushed = replace(root, nodes={**root.nodes, number: pack_node(node.packed())})
-    return not refill_due(job, pushed, Policy.load(job.policy), now)
+    return not refill_due(job, pushed, policy, now)
+
+
+def _known_low(job: Job, root: Root, policy: Policy, now: datetime) -> bool:
+    """Tell whether ROOT says already that the queue runs low: who pushed it has started an enqueuer.
+
+    What that one sends is reported later, by reports that find the cursor moved and push these counts too. Of
+    few tasks each is told at once: their free places would be filled only after the next report.
+    """
+    many = backlog_of(job, root, policy, now).window >= ROOT_PUSH_LOW_WINDOW
+    return many and refill_due(job, root, policy, now)
 
 
 def push_again(deps: Deps, job: Job, nodes: Iterable[int]) -> None:
@@ -147,6 +170,16 @@ def judge_job(deps: Deps, job: Job, root: Root) -> None:
     if tally.finals == job.total:
         wake_monitor(deps, job.job_id, job.gen)
     elif job.state is JobState.PROCESSING and refill_due(job, root, policy, deps.now()):
+        _ask_for_more(deps, job, root, policy)
+
+
+def _ask_for_more(deps: Deps, job: Job, root: Root, policy: Policy) -> None:
+    """Have the queue refilled, unless its cursor has moved on since `job` was read.
+
+    Else each report that was under way meanwhile would start an enqueuer that finds nothing to send.
+    """
+    known = deps.store.get_job(job.job_id)
+    if known is not None and known.gen == job.gen and refill_due(known, root, policy, deps.now()):
         deps.enqueue_later(job.job_id, job.gen)
 
 
@@ -168,7 +201,9 @@ def backlog_of(job: Job, root: Root, policy: Policy, now: datetime) -> Backlog:
 
 
 def refill_due(job: Job, root: Root, policy: Policy, now: datetime) -> bool:
-    """Tell whether the queue runs low while there is more to send."""
+    """Tell whether the queue runs low while there is more to send, and it may be sent."""
+    if any(shut is not None and now < shut for shut in (job.opens_at, job.held_until)):
+        return False
     backlog = backlog_of(job, root, policy, now)
     return backlog.unsent > 0 and wants_refill(policy, backlog.outstanding, backlog.window)
 
@@ -203,6 +238,7 @@ def stop_job(deps: Deps, job_id: str, gen: int, reason: StopReason, by: str) -> 
         state=state_after(JobEvent.STOPPED),
         state_reason=reason,
         stop=Stop(reason=reason, by=by, at=deps.now()),
+        unsent_of=None,
         happened=TimelineEvent(
             gen=gen,
             what=TimelineKind.STOPPED,
@@ -220,4 +256,6 @@ def stop_job(deps: Deps, job_id: str, gen: int, reason: StopReason, by: str) -> 
             "job.stopping", job_id=job_id, gen=gen, tenant=job.tenant, reason=reason, by=by
         )
         send_token(deps, job)
+        if (job.total or 0) - job.base_finals > job.cursor:
+            deps.enqueue_later(job_id, gen)  # It sends no more, but lets lower jobs go on.
     return job

@@ -26,6 +26,10 @@ from orchestrator.service.submit import FIRST_CHECK, reserve_key
 from orchestrator.service.views import JobOut, job_view
 from orchestrator.spec import RetryJobIn
 
+STOPPED_AFTER = timedelta(seconds=60)
+"""A handler has ended so long after its job was stopped: a heartbeat (15 s) tells its worker, which waits
+30 s, kills it and insists after 2 s (worker.pool)."""
+
 
 def cancel_job(deps: Deps, caller: Caller, job_id: str) -> JobOut:
     """Tell a job to stop: one write at any size. Raises Forbidden, NotFound, Conflict where final."""
@@ -113,6 +117,7 @@ def _reopen(deps: Deps, job: Job, chosen: list[int], by: str) -> Job | None:
     gen, now = job.gen + 1, deps.now()
     reopen_ref = f"jobs/{job.job_id}/reopen/{gen}-{deps.new_id()}"
     put_selection(deps, reopen_ref, chosen)
+    opens_at = _opens_at(job, now)
     retried = TimelineEvent(
         gen=gen,
         what=TimelineKind.RETRIED,
@@ -137,11 +142,20 @@ def _reopen(deps: Deps, job: Job, chosen: list[int], by: str) -> Job | None:
         started_at=None,
         finished_at=None,
         deadline_at=_deadline(job, now),
-        next_check_at=now + FIRST_CHECK,
+        opens_at=opens_at,
+        next_check_at=opens_at or now + FIRST_CHECK,
         checks=0,
         events=(*kept_at_retry(job.events), retried),
         expires_at=expiry(deps),
     )
+
+
+def _opens_at(job: Job, now: datetime) -> datetime | None:
+    """Return until when a capped job waits for handlers of its generation that were told to stop."""
+    if job.max_running is None or job.stop is None:
+        return None
+    opens_at = job.stop.at + STOPPED_AFTER
+    return opens_at if opens_at > now else None
 
 
 def _deadline(job: Job, now: datetime) -> datetime | None:

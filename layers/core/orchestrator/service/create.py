@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from orchestrator.model.ids import leaf_of, leaves_of_node, offset_of
 from orchestrator.model.items import HISTORY_MAX, AttemptEnd, Job, Older, TaskRow, TaskWrite
-from orchestrator.model.progress import Node
+from orchestrator.model.progress import Leaf
 from orchestrator.model.states import JobState, TaskState
-from orchestrator.service.commit import expiry, put_leaf_in_node, put_node_in_root
+from orchestrator.service.commit import expiry, put_leaves_in_node, put_node_in_root
 from orchestrator.service.plan import current_job
 from orchestrator.service.ports import Deps
 from orchestrator.service.selection import Chosen
@@ -38,15 +38,15 @@ def _reopen(deps: Deps, job: Job, node: int, chosen: list[int]) -> None:
     by_leaf: dict[int, set[int]] = {}
     for index in chosen:
         by_leaf.setdefault(leaf_of(index), set()).add(offset_of(index))
-    pushed: Node | None = None
+    leaves: dict[int, Leaf] = {}
     for number, offsets in by_leaf.items():
         leaf = deps.store.reopen_leaf(
             job.job_id, number, job.gen, frozenset(offsets), expiry(deps)
         ) or deps.store.get_leaf(job.job_id, number)
         if leaf is not None:
-            pushed = put_leaf_in_node(deps, job, number, leaf)
-    if pushed is not None:
-        put_node_in_root(deps, job, node, pushed)
+            leaves[number] = leaf
+    if leaves:
+        put_node_in_root(deps, job, node, put_leaves_in_node(deps, job, leaves))
 
 
 def _reopened(deps: Deps, job: Job, index: int, row: TaskRow | None) -> TaskWrite:

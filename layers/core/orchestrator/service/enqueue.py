@@ -10,7 +10,8 @@ from orchestrator.policy import Policy, tasks_per_message
 from orchestrator.service.commit import backlog_of, expiry
 from orchestrator.service.messages import send_tasks
 from orchestrator.service.plan import current_job
-from orchestrator.service.ports import Deps, JobGuard
+from orchestrator.service.ports import Deps, JobChanges, JobGuard
+from orchestrator.service.priority import held_back, wake_lower
 from orchestrator.service.selection import attempts_of, selection_of
 
 STEP_TASKS = 1_000
@@ -29,22 +30,39 @@ def enqueue_tasks(
 ) -> dict[str, int]:
     """Send tasks until the window is full; return the cursor. Raises Superseded and SendFailed.
 
+    A job that must wait for one of a higher priority sends none; one that has none left wakes lower ones.
     Outside the machine only while PROCESSING: before, leaves may not be open and reports would be stale.
     """
     job = current_job(deps, job_id, gen)
     allowed = frozenset({JobState.PROCESSING} | ({JobState.ENQUEUING} if in_machine else set()))
     root, policy, sent = deps.store.get_root(job_id), Policy.load(job.policy), 0
-    while job.state in allowed and seconds_left() > STOP_SECONDS:
+    shut = not _may_send(deps, job, allowed)
+    while not shut and job.state in allowed and seconds_left() > STOP_SECONDS:
         backlog = backlog_of(job, root, policy, deps.now())
         size = min(backlog.window - backlog.outstanding, backlog.unsent, STEP_TASKS)
         moved = _send_step(deps, job, size, allowed, backlog.window) if size > 0 else None
         if moved is None:
             break
         job, sent = moved, sent + size
+    if job.state not in allowed or _unsent(job) == 0:
+        wake_lower(deps, job)
     deps.journal.event(
         "tasks.enqueued", job_id=job_id, tenant=job.tenant, gen=gen, sent=sent, cursor=job.cursor
     )
     return {"cursor": job.cursor}
+
+
+def _unsent(job: Job) -> int:
+    return (job.total or 0) - job.base_finals - job.cursor
+
+
+def _may_send(deps: Deps, job: Job, allowed: frozenset[JobState]) -> bool:
+    """Tell whether a job has unsent tasks and may send them now."""
+    if job.state not in allowed or _unsent(job) == 0:
+        return False
+    if job.opens_at is not None and deps.now() < job.opens_at:
+        return False
+    return not held_back(deps, job)
 
 
 def _send_step(
@@ -53,11 +71,13 @@ def _send_step(
     """Send the next `size` tasks; None where another enqueuer moved the cursor first."""
     item = range_outbox(deps, job, job.cursor, job.cursor + size)
     deps.store.put_outbox([item])
+    changes = JobChanges(cursor=item.stop, expires_at=expiry(deps))
+    if job.held_until is not None:
+        changes["held_until"] = None
+    if size == _unsent(job):
+        changes["unsent_of"] = None
     moved = deps.store.update_job(
-        job.job_id,
-        JobGuard(gen=job.gen, cursor=job.cursor, states=allowed),
-        cursor=item.stop,
-        expires_at=expiry(deps),
+        job.job_id, JobGuard(gen=job.gen, cursor=job.cursor, states=allowed), **changes
     )
     if moved is None:
         return None  # The outbox item may be the winner's: leave it to him, or to the sweep.

@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict
 
 from orchestrator.errors import InvalidCursor, cut
 from orchestrator.model.ids import task_id
-from orchestrator.model.items import AttemptEnd, Job, TaskRow
+from orchestrator.model.items import Job, TaskRow
 from orchestrator.model.states import TaskState
 from orchestrator.service.access import Caller, own_job
 from orchestrator.service.cursor import decode_cursor, encode_cursor
 from orchestrator.service.ports import Deps
-from orchestrator.service.views import job_counts
+from orchestrator.service.views import error_of, job_counts, last_end
 from orchestrator.service.walk import find_tasks
 
 GROUPS_MAX = 100
@@ -90,7 +90,7 @@ def group_errors(
     first = decode_cursor(deps.cursor_key(), owner, cursor) if cursor is not None else 0
     if isinstance(first, str):
         raise InvalidCursor("the cursor comes from another list")
-    found = [index for index, _ in find_tasks(deps, job, root, state, first, limit + 1, (), {})]
+    found = [index for index, _ in find_tasks(deps, job, root, {state}, first, limit + 1, (), {})]
     rows = deps.store.get_tasks(job_id, found[:limit])
     groups, after = _collect((index, rows.get(index)) for index in found[:limit])
     if after is None and len(found) > limit:
@@ -114,8 +114,8 @@ def _collect(rows: Iterable[tuple[int, TaskRow | None]]) -> tuple[dict[_Key, _Gr
     """Return the groups, and the index of the row that would begin one too many."""
     groups: dict[_Key, _Group] = {}
     for index, row in rows:
-        end = _last_end(row)
-        error_type, message = _error_of(end)
+        end = last_end(row)
+        error_type, message = error_of(end)
         key = (error_type, fold_message(message))
         if key not in groups:
             if len(groups) == GROUPS_MAX:
@@ -124,19 +124,6 @@ def _collect(rows: Iterable[tuple[int, TaskRow | None]]) -> tuple[dict[_Key, _Gr
         groups[key].indexes.append(index)
         groups[key].outcomes[end.outcome if end is not None else "unknown"] += 1
     return groups, None
-
-
-def _last_end(row: TaskRow | None) -> AttemptEnd | None:
-    """Return how the newest attempt ended; a reopened task's is in its history."""
-    ends = [*row.history, row.last] if row is not None else []
-    return next((end for end in reversed(ends) if end is not None), None)
-
-
-def _error_of(end: AttemptEnd | None) -> tuple[str, str]:
-    """Return type and message; an attempt that ended without an error is named by its outcome."""
-    if end is None:
-        return "unknown", ""
-    return (end.error.type, end.error.message) if end.error is not None else (end.outcome, "")
 
 
 def _by_frequency(groups: dict[_Key, _Group]) -> list[tuple[_Key, _Group]]:

@@ -90,7 +90,7 @@ def plan_submission(
 ) -> PlanOut:
     """Return what a submission would be. Raises Forbidden, and InvalidField as the submit would."""
     require(caller, Role.SUBMITTER)
-    seen = preview(deps, caller, submission.tasks)
+    seen = preview(deps, caller, submission)
     minutes = _minutes(submission, seen.total, task_seconds, slots)
     limits = [
         *_tenant_limits(deps.limits, seen.total),

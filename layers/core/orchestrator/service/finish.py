@@ -18,7 +18,7 @@ from orchestrator.model.ids import (
     offset_of,
 )
 from orchestrator.model.items import Job, TaskRow, Usage
-from orchestrator.model.progress import Counts, Leaf, Node, SetName, counts_of
+from orchestrator.model.progress import Counts, Leaf, SetName, counts_of
 from orchestrator.model.series import bucket_of
 from orchestrator.model.states import (
     ACTIVE_JOB_STATES,
@@ -32,7 +32,7 @@ from orchestrator.model.timeline import TimelineEvent, TimelineKind
 from orchestrator.policy import Policy, how_it_ends
 from orchestrator.service.commit import (
     expiry,
-    put_leaf_in_node,
+    put_leaves_in_node,
     put_node_in_root,
     put_point,
     stop_job,
@@ -98,15 +98,14 @@ def finish_node(deps: Deps, job_id: str, gen: int, node: int) -> dict[str, Any]:
     """Close each leaf of a node, push the counts, write the results. Raises Superseded, NotComplete."""
     job = current_job(deps, job_id, gen)
     total = job.total or 0
-    leaves = deps.store.get_node_leaves(job_id, node)
+    found = deps.store.get_node_leaves(job_id, node)
+    leaves: dict[int, Leaf] = {}
     rows: dict[int, TaskRow] = {}
-    pushed: Node | None = None
     for number in leaves_of_node(node, total):
-        leaves[number], members = _close_leaf(deps, job, number, leaves.get(number) or Leaf())
+        leaves[number], members = _close_leaf(deps, job, number, found.get(number) or Leaf())
         rows |= members
-        pushed = put_leaf_in_node(deps, job, number, leaves[number])
-    if pushed is not None:
-        put_node_in_root(deps, job, node, pushed)
+    if leaves:
+        put_node_in_root(deps, job, node, put_leaves_in_node(deps, job, leaves))
     states = {
         index: leaves[leaf_of(index)].state(offset_of(index))
         for index in range(node * NODE_SIZE, min((node + 1) * NODE_SIZE, total))
@@ -127,7 +126,10 @@ def used_by(rows: Iterable[TaskRow]) -> dict[str, int]:
 def _close_leaf(
     deps: Deps, job: Job, number: int, leaf: Leaf
 ) -> tuple[Leaf, Mapping[int, TaskRow]]:
-    """Close a leaf; return it and its rows. From `closing` on no report enters, so rows can be counted."""
+    """Close a leaf; return it and its rows. From `closing` on no report enters, so rows can be counted.
+
+    Where all its tasks have ended there is nothing to count: one write closes it.
+    """
     if leaf.closed == "done":
         if leaf.gen < job.gen:
             stamped = deps.store.stamp_leaf(job.job_id, number, job.gen, expiry(deps))
@@ -136,7 +138,7 @@ def _close_leaf(
     full = len(leaf.finals) == len(leaf_range(number, job.total or 0))
     if job.state is not JobState.STOPPING and not full:
         raise NotComplete(f"leaf {number} of {job.job_id} has open tasks")
-    begun = deps.store.begin_close(job.job_id, number, job.gen, expiry(deps))
+    begun = deps.store.begin_close(job.job_id, number, job.gen, expiry(deps), full=full)
     closing = begun or _read_leaf(deps, job, number)
     rows = deps.store.get_leaf_tasks(job.job_id, number)
     if closing.closed == "done":

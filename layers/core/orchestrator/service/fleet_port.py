@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from orchestrator.model.items import Running, Worker
+from orchestrator.model.items import InputSchemas, Running, Worker
 
 WORKER_SHARDS = 8
 """Partitions of workers: each is a part of what the sweep clears, and of the list."""
@@ -31,6 +31,14 @@ class FleetStore(Protocol):
 
     def delete_gone_worker(self, worker_id: str, now: datetime) -> bool:
         """Delete a worker that has expired; False where it has not, or is gone."""
+        ...
+
+    def put_schemas(self, schemas: InputSchemas) -> None:
+        """Write a set of schemas."""
+        ...
+
+    def get_schemas(self, digests: Sequence[str], now: datetime) -> dict[str, InputSchemas]:
+        """Read sets of schemas by their digests; expired ones are left out (eventually consistent)."""
         ...
 
     def put_running(self, running: Running) -> None:

@@ -10,6 +10,7 @@ from orchestrator.model.states import JobState, Outcome
 from orchestrator.model.wire import GiveBackStatus, Unstarted
 from orchestrator.policy import Policy
 from orchestrator.service.commit import expiry
+from orchestrator.service.holds import drop_holds
 from orchestrator.service.messages import Again, send_again
 from orchestrator.service.ports import Deps
 from orchestrator.service.settle import Settling, settle
@@ -41,6 +42,8 @@ def give_back(deps: Deps, item: Unstarted, worker_id: str) -> GiveBackStatus:
         key = start_key(item.message_id, item.receive_count)
         for index in item.tasks():
             deps.store.refund_start(item.job, index, item.gen, item.attempt, key)
+    if job.max_running is not None:
+        drop_holds(deps, item, item.tasks())
     try:
         send_again(deps, job, _messages(item, [] if too_often else begun, set(begun)))
     except SendFailed as error:

@@ -25,8 +25,10 @@ from orchestrator.service.data_access import require_readable
 from orchestrator.service.manifest_lines import (
     BOM,
     GZIP_MAGIC,
+    InputCheck,
     Row,
     gunzip,
+    judge_inputs,
     reader_of,
     skip_bytes,
     split_lines,
@@ -86,7 +88,9 @@ def open_text(deps: Deps, ref: ManifestRef, start: int) -> Iterator[bytes]:
     return deps.sources.stream(ref.stored(), start)
 
 
-def check_manifest(deps: Deps, caller: Caller, manifest: ManifestIn) -> ManifestRef:
+def check_manifest(
+    deps: Deps, caller: Caller, manifest: ManifestIn, fault_of: InputCheck | None = None
+) -> ManifestRef:
     """Return what is to be planned. Raises InvalidField, which says what is wrong and what to do."""
     require_readable(caller.tenant, manifest.key, f"{FIELD}.key")
     try:
@@ -101,7 +105,7 @@ def check_manifest(deps: Deps, caller: Caller, manifest: ManifestIn) -> Manifest
         kind = manifest.format or infer_format(manifest.key, head.text)
         if kind is None:
             _refuse("format", "cannot be told from the key or the content", None, _FORMATS)
-        faults, tasks = _judge(head, kind)
+        faults, tasks = _judge(head, kind, fault_of)
     except BadInput as error:
         _refuse("key", str(error), manifest.key, "Correct the manifest and upload it again.")
     if faults and manifest.on_bad_line == "reject":
@@ -191,9 +195,9 @@ def infer_format(key: str, text: bytes) -> ManifestFormat | None:
     return "jsonl"
 
 
-def _judge(head: Head, kind: ManifestFormat) -> tuple[list[Row], int]:
+def _judge(head: Head, kind: ManifestFormat, fault_of: InputCheck | None) -> tuple[list[Row], int]:
     """Return the first bad rows of the beginning, and how many of its rows are tasks."""
-    rows = list(head.rows(kind))
+    rows = list(judge_inputs(head.rows(kind), fault_of))
     faults = [row for row in rows if row.fault is not None]
     return faults[:TOLD_MAX], sum(row.text is not None for row in rows)
 

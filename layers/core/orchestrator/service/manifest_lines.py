@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from orchestrator.errors import BadInput, cut
@@ -46,6 +46,10 @@ class Row(NamedTuple):
     text: bytes | None = None
     fault: str | None = None
     seen: str = ""
+
+
+type InputCheck = Callable[[bytes], str | None]
+"""Tells what is wrong with the input of a task, JSON text, if anything is."""
 
 
 def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -129,6 +133,16 @@ def _json_row(line: Line) -> Row:
 
 def _bad(row: Row, fault: str, text: bytes) -> Row:
     return row._replace(fault=fault, seen=cut(text[:400].strip(_SPACE).decode(errors="replace")))
+
+
+def judge_inputs(rows: Iterable[Row], fault_of: InputCheck | None) -> Iterator[Row]:
+    """Yield the rows, those whose input can be no task's as bad ones."""
+    for row in rows:
+        fault = fault_of(row.text) if row.text is not None and fault_of is not None else None
+        if row.text is not None and fault is not None:
+            yield _bad(row, fault, row.text)._replace(text=None)
+        else:
+            yield row
 
 
 def _not_utf8(error: UnicodeDecodeError) -> str:

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from orchestrator.model.ids import leaf_of
 from orchestrator.model.items import Job
+from orchestrator.model.lanes import Lane
 from orchestrator.model.wire import INLINE_INPUTS_MAX_BYTES, InputsRef, TaskMessage
 from orchestrator.policy import Policy
 from orchestrator.service.inputs import load_plan, read_inputs, render_inputs
@@ -53,6 +54,7 @@ def _message(
         handler=job.handler,
         timeout_seconds=Policy.load(job.policy).timeout_seconds,
         inputs=inline,
+        hold=True if job.max_running is not None else None,
         inputs_ref=(
             InputsRef(key=part.key, start=part.start)
             if part is not None and inline is None
@@ -61,19 +63,23 @@ def _message(
     )
 
 
-def _outgoing(message: TaskMessage, delay_seconds: int) -> Outgoing:
+def _outgoing(job: Job, message: TaskMessage, delay_seconds: int) -> Outgoing:
     exclude = None if message.interruptions else {"interruptions"}
     body = message.model_dump_json(exclude_none=True, exclude=exclude)
-    return Outgoing(body=body, group=message.job, delay_seconds=delay_seconds)
+    return Outgoing(body=body, group=message.job, lane=job.lane, delay_seconds=delay_seconds)
 
 
 def send_tasks(deps: Deps, job: Job, attempts: Mapping[int, int], per_message: int) -> None:
-    """Send tasks for the first time, inputs inside where they are small. Raises SendFailed."""
+    """Send tasks for the first time, inputs inside where they are small. Raises SendFailed.
+
+    In the express lane one by one, so that no slot is held for longer than a task takes.
+    """
+    per_message = 1 if job.lane is Lane.EXPRESS else per_message
     plan = load_plan(deps, job)
     inputs = read_inputs(deps, plan, sorted(attempts))
     deps.queue.send(
         [
-            _outgoing(_message(job, plan, indexes, attempt, inputs), 0)
+            _outgoing(job, _message(job, plan, indexes, attempt, inputs), 0)
             for indexes, attempt in group_tasks(plan, attempts, per_message)
         ]
     )
@@ -100,6 +106,7 @@ def send_again(deps: Deps, job: Job, messages: Iterable[Again]) -> None:
     deps.queue.send(
         [
             _outgoing(
+                job,
                 _message(job, plan, list(again.indexes), again.attempt, rendered).model_copy(
                     update={"interruptions": again.interruptions}
                 ),

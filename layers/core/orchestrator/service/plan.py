@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Required, TypedDict
 
 from orchestrator.errors import BadInput, Superseded, cut
+from orchestrator.model.container import input_check
 from orchestrator.model.items import Job
 from orchestrator.model.progress import Counts
 from orchestrator.model.states import (
@@ -18,9 +19,10 @@ from orchestrator.model.states import (
 from orchestrator.model.timeline import DETAIL_MAX_CHARS, TimelineEvent, TimelineKind
 from orchestrator.service.commit import expiry
 from orchestrator.service.inputs import manifest_key, plan_key, put_part, spec_key
+from orchestrator.service.lanes import choose_lane
 from orchestrator.service.ports import Deps, JobGuard
 from orchestrator.service.selection import selection_of
-from orchestrator.spec import Plan, PlannedMatrix, SubmitJobIn, Tasks, write_parts
+from orchestrator.spec import Plan, PlannedMatrix, SubmitJobIn, write_parts
 
 
 class PlanStep(TypedDict, total=False):
@@ -73,6 +75,7 @@ def plan_tasks(
         exec=exec,
         total=job.total,
         chosen=selection.count,
+        lane=job.lane,
         bad_lines=plan.bad_lines if plan is not None else None,
         request_id=job.request_id,
     )
@@ -84,9 +87,10 @@ def _make_plan(deps: Deps, job: Job, seconds_left: Callable[[], float]) -> Plan 
     body = deps.data.get(spec_key(job.job_id))
     if body is None:
         raise FileNotFoundError(f"the spec of {job.job_id} is gone from the data bucket")
-    tasks = SubmitJobIn.model_validate_json(body).tasks
+    submission = SubmitJobIn.model_validate_json(body)
+    tasks = submission.tasks
     if tasks.manifest is not None or tasks.prefix is not None:
-        return _read_plan(deps, job, tasks, seconds_left)
+        return _read_plan(deps, job, submission, seconds_left)
     matrix = tasks.combinations()
     first = matrix.total if matrix is not None else 0
     parts = [
@@ -103,18 +107,19 @@ def _make_plan(deps: Deps, job: Job, seconds_left: Callable[[], float]) -> Plan 
 
 
 def _read_plan(
-    deps: Deps, job: Job, tasks: Tasks, seconds_left: Callable[[], float]
+    deps: Deps, job: Job, submission: SubmitJobIn, seconds_left: Callable[[], float]
 ) -> Plan | None:
     from orchestrator.service import planning  # Only such jobs need csv, gzip and the readers.
     from orchestrator.service.manifest import ManifestRef
 
-    if tasks.prefix is not None:
-        return planning.plan_objects(deps, job.job_id, tasks.prefix, seconds_left)
+    if submission.tasks.prefix is not None:
+        return planning.plan_objects(deps, job.job_id, submission.tasks.prefix, seconds_left)
     body = deps.data.get(manifest_key(job.job_id))
     if body is None:
         raise FileNotFoundError(f"{job.job_id} does not say which manifest was submitted")
     ref = ManifestRef.model_validate_json(body)
-    return planning.plan_manifest(deps, job.job_id, ref, seconds_left)
+    fault_of = input_check(submission.handler, submission.parameters)
+    return planning.plan_manifest(deps, job.job_id, ref, seconds_left, fault_of)
 
 
 def _keep_alive(deps: Deps, job: Job, exec: int) -> None:
@@ -132,6 +137,8 @@ def _planned(deps: Deps, job: Job, plan: Plan | None) -> Job:
         job.job_id,
         JobGuard(gen=job.gen, states=states_before(JobEvent.PLANNED)),
         state=state_after(JobEvent.PLANNED),
+        lane=choose_lane(deps, job, (job.total or 0) - job.base_finals),
+        unsent_of=job.tenant,
         happened=TimelineEvent(
             gen=job.gen,
             what=TimelineKind.PLANNED,

@@ -17,7 +17,13 @@ from orchestrator.model.sources import LISTED_BAD_LINES
 from orchestrator.service.inputs import put_part
 from orchestrator.service.inventory import list_objects, object_input
 from orchestrator.service.manifest import ManifestRef, open_text
-from orchestrator.service.manifest_lines import Row, reader_of, split_lines
+from orchestrator.service.manifest_lines import (
+    InputCheck,
+    Row,
+    judge_inputs,
+    reader_of,
+    split_lines,
+)
 from orchestrator.service.ports import Deps
 from orchestrator.spec import Part, PartWriter, Plan
 
@@ -144,12 +150,19 @@ class Step:
 
 
 def plan_manifest(
-    deps: Deps, job_id: str, ref: ManifestRef, seconds_left: Callable[[], float]
+    deps: Deps,
+    job_id: str,
+    ref: ManifestRef,
+    seconds_left: Callable[[], float],
+    fault_of: InputCheck | None = None,
 ) -> Plan | None:
-    """Read a manifest on; return the plan at its end, None where another step is needed. Raises BadInput."""
+    """Read a manifest on; return the plan at its end, None where another step is needed. Raises BadInput.
+
+    A line whose input has a fault is a bad line.
+    """
     step = Step(deps, job_id, seconds_left, load_progress(deps, job_id))
     try:
-        ended = _read(step, ref)
+        ended = _read(step, ref, fault_of)
     except ObjectChanged as error:
         raise BadInput(
             f"{ref.key} was changed or deleted after the submit; submit the job again"
@@ -163,13 +176,12 @@ def plan_manifest(
     return step.done() if ended else None
 
 
-def _read(step: Step, ref: ManifestRef) -> bool:
+def _read(step: Step, ref: ManifestRef, fault_of: InputCheck | None) -> bool:
     """Read rows until the end, the step's time, or the hundredth bad line of a manifest to be rejected."""
     found, rejecting = step.progress, ref.on_bad_line == "reject"
     reader = reader_of(ref.format, found.columns)
-    for row in reader.read(
-        split_lines(open_text(step.deps, ref, found.offset), found.line), whole=True
-    ):
+    lines = split_lines(open_text(step.deps, ref, found.offset), found.line)
+    for row in judge_inputs(reader.read(lines, whole=True), fault_of):
         if step.ends_before(row.text, row.size):
             found.columns = list(reader.columns) if reader.columns is not None else None
             step.leave()

@@ -23,10 +23,12 @@ from orchestrator.model.items import (
     TaskWrite,
     Usage,
 )
+from orchestrator.model.lanes import Lane
 from orchestrator.model.progress import Counts, Leaf, Node, Root, SetName
 from orchestrator.model.states import JobState
 from orchestrator.model.timeline import TimelineEvent
 from orchestrator.service.fleet_port import FleetStore
+from orchestrator.service.hold_port import HoldStore
 from orchestrator.service.insight_port import InsightStore
 from orchestrator.service.sources import Sources
 
@@ -42,8 +44,10 @@ class JobChanges(TypedDict, total=False):
     total: int
     plan_ref: str
     reopen_ref: str
+    lane: Lane
     base_finals: int
     cursor: int
+    unsent_of: str | None
     token: str | None
     final_counts: Counts | None
     started_at: datetime | None
@@ -53,6 +57,8 @@ class JobChanges(TypedDict, total=False):
     checks: int
     results_ref: str
     resent_at: datetime
+    held_until: datetime | None
+    opens_at: datetime | None
     expires_at: datetime
     usage: Usage
     events: tuple[TimelineEvent, ...]
@@ -80,7 +86,7 @@ class Refused:
     row: TaskRow | None
 
 
-class Store(FleetStore, InsightStore, Protocol):
+class Store(FleetStore, HoldStore, InsightStore, Protocol):
     """Jobs, tasks, progress, outbox, workers and keys, with DynamoDB's semantics."""
 
     # JOB and ROOT
@@ -166,8 +172,10 @@ class Store(FleetStore, InsightStore, Protocol):
         """
         ...
 
-    def begin_close(self, job_id: str, leaf: int, gen: int, expires_at: datetime) -> Leaf | None:
-        """Set closed = closing and gen, 1 to ver; if absent, or (leaf.gen <= gen and not closed)."""
+    def begin_close(
+        self, job_id: str, leaf: int, gen: int, expires_at: datetime, *, full: bool = False
+    ) -> Leaf | None:
+        """Set closed = closing (`full`: done) and gen, 1 to ver; if absent, or open and leaf.gen <= gen."""
         ...
 
     def end_close(
@@ -189,10 +197,13 @@ class Store(FleetStore, InsightStore, Protocol):
         """Read the nodes that exist."""
         ...
 
-    def push_leaf(
-        self, job_id: str, leaf: int, packed: int, expires_at: datetime, calls: int = 0
+    def push_leaves(
+        self, job_id: str, packed: Mapping[int, int], expires_at: datetime, calls: int = 0
     ) -> Node:
-        """Set the leaf's slot where absent or smaller, ADD ver 1 and `calls`; return NODE as it then stands."""
+        """Set the slots of leaves of one node where absent or smaller, ADD ver 1 a write and `calls`.
+
+        Return NODE as it then stands.
+        """
         ...
 
     # TASK
@@ -301,11 +312,12 @@ class Outgoing:
 
     body: str
     group: str
+    lane: Lane = Lane.ORDINARY
     delay_seconds: int = 0
 
 
 class Queue(Protocol):
-    """The task queue."""
+    """The task queues, one a lane."""
 
     def send(self, messages: Sequence[Outgoing]) -> None:
         """Send all, in batches by count and bytes; failed entries alone are tried again. Raises SendFailed."""
@@ -346,11 +358,15 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What each tenant may have; 0 is no limit of its own."""
+    """What each tenant may have; 0 is no limit of its own.
+
+    `express_tasks`: the most that a job may have to take the express lane; 0: none takes it.
+    """
 
     active_jobs: int = 0
     queued_tasks: int = 0
     tasks_per_job: int = MAX_TASKS
+    express_tasks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,14 +11,22 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from orchestrator.errors import BadInput
+from orchestrator.model.container import input_check
 from orchestrator.model.sources import LISTED_BAD_LINES, ManifestIn
 from orchestrator.service.access import Caller
 from orchestrator.service.inventory import PAGE, check_prefix, list_objects, object_input
 from orchestrator.service.manifest import check_manifest
-from orchestrator.service.manifest_lines import Row, gunzip, reader_of, split_lines
+from orchestrator.service.manifest_lines import (
+    InputCheck,
+    Row,
+    gunzip,
+    judge_inputs,
+    reader_of,
+    split_lines,
+)
 from orchestrator.service.planning import BadLine, BadLines
 from orchestrator.service.ports import Deps
-from orchestrator.spec import Tasks
+from orchestrator.spec import SubmitJobIn, Tasks
 
 SHOWN = 5
 READ_MAX_BYTES = 4 * 1024 * 1024
@@ -40,10 +48,12 @@ class Preview:
     fault: str | None = None
 
 
-def preview(deps: Deps, caller: Caller, tasks: Tasks) -> Preview:
+def preview(deps: Deps, caller: Caller, submission: SubmitJobIn) -> Preview:
     """Look at a submission's tasks within a bounded time. Raises InvalidField, as the submit would."""
+    tasks = submission.tasks
     if tasks.manifest is not None:
-        return _manifest(deps, caller, tasks.manifest)
+        fault_of = input_check(submission.handler, submission.parameters)
+        return _manifest(deps, caller, tasks.manifest, fault_of)
     if tasks.prefix is not None:
         check_prefix(deps, caller, tasks.prefix)
         return _objects(deps, tasks.prefix)
@@ -83,15 +93,18 @@ class _Counted:
                 yield part
 
 
-def _manifest(deps: Deps, caller: Caller, manifest: ManifestIn) -> Preview:
+def _manifest(
+    deps: Deps, caller: Caller, manifest: ManifestIn, fault_of: InputCheck | None
+) -> Preview:
     lenient = manifest.model_copy(update={"on_bad_line": "skip"})  # Bad lines are to be listed.
-    ref = check_manifest(deps, caller, lenient)
+    ref = check_manifest(deps, caller, lenient, fault_of)
     packed = _Counted(deps.sources.stream(ref.stored(), 0))
     rows: list[Row] = []
     whole, fault = False, None
     try:
         text, whole = _take(gunzip(packed) if ref.gzip else packed)
-        rows.extend(reader_of(ref.format).read(split_lines([text]), whole=whole))
+        read = reader_of(ref.format).read(split_lines([text]), whole=whole)
+        rows.extend(judge_inputs(read, fault_of))
     except BadInput as error:
         fault = str(error)
     share = 1.0 if whole else packed.count / ref.size_bytes

@@ -1,21 +1,20 @@
-"""Reads: a job, tasks and results. Each costs O(1) or O(page), at any size of job."""
+"""Reads: a job, a task, results. Each costs O(1), at any size of job."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from orchestrator.errors import Conflict, InvalidCursor, NotFound
+from orchestrator.errors import Conflict, NotFound
 from orchestrator.model.ids import leaf_of, parse_task_id
 from orchestrator.model.items import Job, TaskRow
-from orchestrator.model.progress import Leaf, Root
+from orchestrator.model.progress import Leaf
 from orchestrator.model.states import TaskState
 from orchestrator.model.wire import RunningTask
 from orchestrator.service.access import Caller, own_job, own_job_and_leaf
-from orchestrator.service.cursor import decode_cursor, encode_cursor
 from orchestrator.service.finish import Manifest
 from orchestrator.service.inputs import load_plan, read_inputs
 from orchestrator.service.ports import Deps
@@ -31,10 +30,7 @@ from orchestrator.service.views import (
     task_state,
     task_view,
 )
-from orchestrator.service.walk import find_tasks
 
-PAGE_MAX_BYTES = 900_000
-"""Below 1 MB, whatever the errors and inputs on the page hold."""
 LINK_SECONDS = 3_600
 
 RunningNow = dict[int, tuple[str, RunningTask, datetime]]
@@ -46,54 +42,15 @@ def read_job(deps: Deps, caller: Caller, job_id: str) -> JobOut:
     return job_view(job, root, deps.now())
 
 
-def list_tasks(
+def task_views(
     deps: Deps,
-    caller: Caller,
-    job_id: str,
-    *,
-    state: TaskState | None,
-    limit: int,
-    cursor: str | None,
-) -> str:
-    """List a job's tasks by index, limited by count and by bytes. Raises NotFound, InvalidCursor.
-
-    Return a TaskPage as JSON: what fits is known by encoding each task, which is not done twice.
-    """
-    owner = ["tasks", job_id, state]
-    first = decode_cursor(deps.cursor_key(), owner, cursor) if cursor is not None else 0
-    if isinstance(first, str):
-        raise InvalidCursor("the cursor comes from another list")
-    job, found, running = _page(deps, caller, job_id, state, first, limit + 1)
-    views = _views(deps, job, found[:limit], running)
-    kept = _fit(views)
-    more = len(found) > limit or len(kept) < len(views)
-    after = found[len(kept) - 1][0] + 1 if more else None
-    next_cursor = encode_cursor(deps.cursor_key(), owner, after) if after is not None else None
-    return f'{{"tasks":[{",".join(kept)}],"next_cursor":{json.dumps(next_cursor)}}}'
-
-
-def _page(
-    deps: Deps, caller: Caller, job_id: str, state: TaskState | None, first: int, limit: int
-) -> tuple[Job, list[tuple[int, Leaf | None]], RunningNow]:
-    """Return the job, up to `limit` tasks of it from index `first` on, and what runs.
-
-    A list of all tasks needs no counts, so the page's leaf comes with the job, by one request.
-    """
-    if state is None:
-        number = leaf_of(first)
-        job, leaf = own_job_and_leaf(deps, caller, job_id, number)
-        root, known = Root(), {number: leaf}
-    else:
-        (job, root), known = own_job(deps, caller, job_id), {}
-    running = running_now(deps, job)
-    return job, find_tasks(deps, job, root, state, first, limit, running.keys(), known), running
-
-
-def _views(
-    deps: Deps, job: Job, found: Sequence[tuple[int, Leaf | None]], running: RunningNow
+    job: Job,
+    found: Sequence[tuple[int, Leaf | None]],
+    rows: Mapping[int, TaskRow],
+    running: RunningNow,
 ) -> list[TaskOut]:
+    """Return tasks as the API shows them, their inputs read by as few requests as they lie in runs."""
     indexes = [index for index, _ in found]
-    rows = deps.store.get_tasks(job.job_id, indexes)
     inputs = read_inputs(deps, load_plan(deps, job), indexes) if job.plan_ref and indexes else {}
     return [
         task_view(
@@ -124,19 +81,6 @@ def _data(
     return TaskData(value, result, url, logs)
 
 
-def _fit(views: Sequence[TaskOut]) -> list[str]:
-    """Encode as many tasks as fit a page's bytes, at least one."""
-    kept: list[str] = []
-    size = 0
-    for view in views:
-        text = view.model_dump_json()
-        size += len(text.encode())
-        if kept and size > PAGE_MAX_BYTES:
-            break
-        kept.append(text)
-    return kept
-
-
 def running_now(deps: Deps, job: Job) -> RunningNow:
     """Return what live workers run of a job, by index: one query, none where the job has ended."""
     if job.state.final:
@@ -157,7 +101,8 @@ def read_task(deps: Deps, caller: Caller, text: str) -> TaskOut:
             f"there is no task {text[:40]!r}", action="List the job's tasks to see their ids."
         )
     job, leaf = found
-    return _views(deps, job, [(key.index, leaf)], running_now(deps, job))[0]
+    rows = deps.store.get_tasks(job.job_id, [key.index])
+    return task_views(deps, job, [(key.index, leaf)], rows, running_now(deps, job))[0]
 
 
 def job_results(deps: Deps, caller: Caller, job_id: str) -> ResultsOut:

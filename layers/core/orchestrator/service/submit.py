@@ -6,6 +6,7 @@ import hashlib
 from datetime import timedelta
 
 from orchestrator.errors import IdempotencyConflict
+from orchestrator.model.container import input_check
 from orchestrator.model.items import Idem, Job, Role
 from orchestrator.model.progress import Root
 from orchestrator.model.states import JobState
@@ -15,7 +16,7 @@ from orchestrator.service.inputs import manifest_key, parameters_key, spec_key
 from orchestrator.service.limits import check_limits
 from orchestrator.service.ports import Deps
 from orchestrator.service.views import JobOut, job_view
-from orchestrator.spec import SubmitJobIn, Tasks, encode_json
+from orchestrator.spec import SubmitJobIn, encode_json
 
 FIRST_CHECK = timedelta(seconds=60)
 _JSON = "application/json"
@@ -70,7 +71,7 @@ def submit_job(
             deps.machine.start(job_id, found[0].gen, found[0].exec)
             return job_view(*found, deps.now()), False
     check_limits(deps, caller.tenant, submission.tasks.total)
-    _check_source(deps, caller, submission.tasks, job_id)
+    _check_source(deps, caller, submission, job_id)
     deps.data.put(spec_key(job_id), body.encode(), _JSON)
     deps.data.put(parameters_key(job_id), encode_json(submission.parameters), _JSON)
     job = _new_job(deps, caller, submission, job_id, request_id)
@@ -88,8 +89,9 @@ def submit_job(
     return job_view(job, Root(), deps.now()), created
 
 
-def _check_source(deps: Deps, caller: Caller, tasks: Tasks, job_id: str) -> None:
+def _check_source(deps: Deps, caller: Caller, submission: SubmitJobIn, job_id: str) -> None:
     """Refuse what the plan would reject as far as a look at it tells; keep which content was meant."""
+    tasks = submission.tasks
     if tasks.prefix is not None:
         from orchestrator.service.inventory import check_prefix  # For few submissions.
 
@@ -97,7 +99,8 @@ def _check_source(deps: Deps, caller: Caller, tasks: Tasks, job_id: str) -> None
     if tasks.manifest is not None:
         from orchestrator.service.manifest import check_manifest
 
-        ref = check_manifest(deps, caller, tasks.manifest)
+        fault_of = input_check(submission.handler, submission.parameters)
+        ref = check_manifest(deps, caller, tasks.manifest, fault_of)
         deps.data.put(manifest_key(job_id), ref.model_dump_json().encode(), _JSON)
 
 
@@ -114,6 +117,7 @@ def _new_job(
         total=submission.tasks.total,
         policy=submission.policy().model_dump_json(exclude_defaults=True),
         max_running=submission.max_running,
+        priority=submission.priority,
         created_by=caller.key_id,
         request_id=request_id,
         created_at=now,

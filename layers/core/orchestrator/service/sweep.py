@@ -6,6 +6,7 @@ Bounded by time, goes on from its cursor, and sets a bad item aside instead of s
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from orchestrator.model.ids import nodes_of
@@ -70,7 +71,8 @@ def _check(deps: Deps, job_id: str) -> int:
     interval = min(CHECK_SECONDS * 2**job.checks, CHECK_MAX_SECONDS)
     moved = root.pushed_at is not None and now - root.pushed_at < timedelta(seconds=interval)
     checks = 0 if moved else job.checks + 1
-    next_check_at = now + timedelta(seconds=min(CHECK_SECONDS * 2**checks, CHECK_MAX_SECONDS))
+    pause = CHECK_SECONDS if job.held_until else min(CHECK_SECONDS * 2**checks, CHECK_MAX_SECONDS)
+    next_check_at = now + timedelta(seconds=pause)
     if job.deadline_at is not None and job.deadline_at > now:
         next_check_at = min(next_check_at, job.deadline_at)
     mine = deps.store.update_job(
@@ -159,7 +161,8 @@ def execution_ended(deps: Deps, job_id: str, gen: int, exec: int, status: str) -
 def _nudge(deps: Deps, job: Job, now: datetime) -> None:
     """Do what a lost report, token, timer or message should have done.
 
-    ROOT is read after the job: an older one may be that of the generation before, and complete.
+    ROOT is read after the job: an older one may be that of the generation before, and complete. A held job
+    is asked about as if it were not: nobody else may have told it to go on.
     """
     policy = Policy.load(job.policy)
     if job.state is JobState.STOPPING:
@@ -169,6 +172,10 @@ def _nudge(deps: Deps, job: Job, now: datetime) -> None:
     elif job.state is JobState.PROCESSING:
         root = deps.store.get_root(job.job_id)
         judge_job(deps, job, root)
+        if job.held_until is not None:
+            job = replace(job, held_until=None)
+            if refill_due(job, root, policy, now):
+                deps.enqueue_later(job.job_id, job.gen)
         if job.checks:
             push_again(deps, job, nodes_of(job.total or 0))
         silent_since = max(filter(None, (root.pushed_at, job.started_at, job.resent_at)))

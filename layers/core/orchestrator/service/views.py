@@ -46,6 +46,7 @@ class JobOut(_Out):
     job_id: str
     name: str
     handler: str
+    priority: int
     state: JobState
     state_reason: str | None
     stop: StopOut | None
@@ -185,6 +186,7 @@ def job_view(job: Job, root: Root, now: datetime) -> JobOut:
         job_id=job.job_id,
         name=job.name,
         handler=job.handler,
+        priority=job.priority,
         state=job.state,
         state_reason=job.state_reason,
         stop=StopOut(reason=job.stop.reason, by=job.stop.by, at=job.stop.at) if job.stop else None,
@@ -276,3 +278,16 @@ def attempts_of_row(row: TaskRow | None) -> list[AttemptEnd]:
     if row is None:
         return []
     return [*row.history, row.last] if row.last is not None else list(row.history)
+
+
+def last_end(row: TaskRow | None) -> AttemptEnd | None:
+    """Return how the newest attempt ended; a reopened task's is in its history."""
+    ends = attempts_of_row(row)
+    return ends[-1] if ends else None
+
+
+def error_of(end: AttemptEnd | None) -> tuple[str, str]:
+    """Return type and message of an error; an attempt that ended without one is named by its outcome."""
+    if end is None:
+        return "unknown", ""
+    return (end.error.type, end.error.message) if end.error is not None else (end.outcome, "")

@@ -27,22 +27,22 @@ def find_tasks(
     deps: Deps,
     job: Job,
     root: Root,
-    state: TaskState | None,
+    states: Collection[TaskState] | None,
     first: int,
     limit: int,
     running: Collection[int],
     known: Mapping[int, Leaf | None],
 ) -> list[tuple[int, Leaf | None]]:
-    """Return up to `limit` tasks from index `first` on that are in `state`, with their leaves.
+    """Return up to `limit` tasks from index `first` on that are in one of `states`, with their leaves.
 
-    `known` are leaves that were read already; `root` is not looked at where `state` is None.
+    `known` are leaves that were read already; `root` is not looked at where `states` is None: all of them.
     RUNNING is what `running` (indexes) holds and no set has ended; it is taken out of PENDING and RETRYING.
     """
     total = job.total or 0
     found: list[tuple[int, Leaf | None]] = []
-    for number, leaf in _leaves(deps, job, root, state, first, running, known):
+    for number, leaf in _leaves(deps, job, root, states, first, running, known):
         for index in leaf_range(number, total):
-            if index >= first and (state is None or _state(leaf, index, running) is state):
+            if index >= first and (states is None or _state(leaf, index, running) in states):
                 found.append((index, leaf))
                 if len(found) == limit:
                     return found
@@ -58,28 +58,31 @@ def _leaves(
     deps: Deps,
     job: Job,
     root: Root,
-    state: TaskState | None,
+    states: Collection[TaskState] | None,
     first: int,
     running: Collection[int],
     known: Mapping[int, Leaf | None],
 ) -> Iterator[tuple[int, Leaf | None]]:
-    """Yield the leaves, from that of `first` on, that may hold tasks in `state`."""
+    """Yield the leaves, from that of `first` on, that may hold tasks in one of `states`."""
     total = job.total or 0
     for node in nodes_of(total):
         size = min(NODE_SIZE, total - node * NODE_SIZE)
         if (node + 1) * NODE_SIZE <= first or not _may_hold(
-            root.node_tally(node), size, state, [i for i in running if node_of(i) == node]
+            root.node_tally(node), size, states, [i for i in running if node_of(i) == node]
         ):
             continue
         numbers = [n for n in leaves_of_node(node, total) if n >= leaf_of(first)]
-        if state is not None:
-            numbers = _matching(deps, job, node, numbers, state, running)
+        if states is not None:
+            numbers = _matching(deps, job, node, numbers, states, running)
         yield from _read(deps, job, node, numbers, known)
 
 
-def _may_hold(tally: Tally, size: int, state: TaskState | None, running: Collection[int]) -> bool:
+def _may_hold(
+    tally: Tally, size: int, states: Collection[TaskState] | None, running: Collection[int]
+) -> bool:
+    if states is None:
+        return size > 0
     held = {
-        None: size,
         TaskState.SUCCEEDED: tally.ok,
         TaskState.FAILED: tally.failed,
         TaskState.CANCELLED: tally.cancelled,
@@ -88,7 +91,7 @@ def _may_hold(tally: Tally, size: int, state: TaskState | None, running: Collect
         TaskState.RUNNING: len(running),
         TaskState.PENDING: size - tally.finals - tally.retrying,
     }
-    return held[state] > 0
+    return any(held[state] > 0 for state in states)
 
 
 def _matching(
@@ -96,10 +99,10 @@ def _matching(
     job: Job,
     node: int,
     numbers: Iterable[int],
-    state: TaskState,
+    states: Collection[TaskState],
     running: Collection[int],
 ) -> list[int]:
-    """Keep the leaves that, as the node counts them, hold tasks in `state`."""
+    """Keep the leaves that, as the node counts them, hold tasks in one of `states`."""
     known = deps.store.get_nodes(job.job_id, [node]).get(node)
     packed = known.leaves if known is not None else {}
     return [
@@ -108,7 +111,7 @@ def _matching(
         if _may_hold(
             unpack_leaf(packed.get(number % NODE_LEAVES, 0)).tally,
             len(leaf_range(number, job.total or 0)),
-            state,
+            states,
             [i for i in running if leaf_of(i) == number],
         )
     ]

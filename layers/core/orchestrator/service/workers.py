@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import batched
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from orchestrator.errors import InvalidCursor
 from orchestrator.model.ids import task_id
@@ -14,12 +14,15 @@ from orchestrator.model.items import Running, Worker
 from orchestrator.service.access import Caller
 from orchestrator.service.cursor import decode_cursor, encode_cursor
 from orchestrator.service.fleet_port import WORKER_SHARDS
+from orchestrator.service.input_schemas import handler_schemas
 from orchestrator.service.ports import Deps
 
 TASKS_SHOWN = 100
 """Tasks named of one worker."""
 JOBS_ASKED = 200
 """Jobs of a page whose tenant is looked up; tasks of others are counted, not named."""
+WORKERS_MAX_BYTES = 500_000
+"""Of a page; with its schemas it stays below 1 MB."""
 GONE_A_SWEEP = 200
 _JOBS_A_READ = 50
 
@@ -56,18 +59,26 @@ class WorkerOut(BaseModel):
 
 
 class WorkerPage(BaseModel):
-    """A page of the living workers; `next_cursor` is null on the last one."""
+    """A page of the living workers; `next_cursor` is null on the last one.
+
+    `schemas`, where they were asked for: the JSON schema of the input of each handler that declares one, as the
+    page's newest worker with that handler has it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     workers: list[WorkerOut]
     next_cursor: str | None
+    schemas: dict[str, JsonValue] | None
 
 
-def list_workers(deps: Deps, caller: Caller, *, limit: int, cursor: str | None) -> WorkerPage:
-    """List the workers that were heard of of late. Raises InvalidCursor.
+def list_workers(
+    deps: Deps, caller: Caller, *, limit: int, cursor: str | None, schemas: bool = False
+) -> WorkerPage:
+    """List the workers that were heard of of late, limited by count and by bytes. Raises InvalidCursor.
 
-    Costs a query a shard, and by batch the tenants of the page's jobs and what runs of the caller's own.
+    Costs a query a shard, and by batch the tenants of the page's jobs, what runs of the caller's own, and the
+    schemas.
     """
     owner = ["workers", caller.tenant]
     after = decode_cursor(deps.cursor_key(), owner, cursor) if cursor is not None else None
@@ -81,14 +92,28 @@ def list_workers(deps: Deps, caller: Caller, *, limit: int, cursor: str | None) 
     running: dict[str, list[Running]] = {}
     for item in deps.store.get_running(pairs, now) if pairs else []:
         running.setdefault(item.worker_id, []).append(item)
+    views = _fit(_worker_view(worker, running.get(worker.worker_id, [])) for worker in page)
     return WorkerPage(
-        workers=[_worker_view(worker, running.get(worker.worker_id, [])) for worker in page],
+        workers=views,
         next_cursor=(
-            encode_cursor(deps.cursor_key(), owner, page[-1].worker_id)
-            if len(found) > limit
+            encode_cursor(deps.cursor_key(), owner, views[-1].worker_id)
+            if len(found) > len(views)
             else None
         ),
+        schemas=handler_schemas(deps, page[: len(views)]) if schemas else None,
     )
+
+
+def _fit(views: Iterable[WorkerOut]) -> list[WorkerOut]:
+    """Return as many workers as fit a page's bytes, at least one."""
+    kept: list[WorkerOut] = []
+    size = 0
+    for view in views:
+        size += len(view.model_dump_json().encode())
+        if kept and size > WORKERS_MAX_BYTES:
+            break
+        kept.append(view)
+    return kept
 
 
 def _own_jobs(deps: Deps, caller: Caller, workers: Iterable[Worker]) -> frozenset[str]:

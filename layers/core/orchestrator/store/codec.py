@@ -10,7 +10,17 @@ from typing import Any
 from pydantic_core import from_json
 
 from orchestrator.model.ids import leaf_of, node_of_leaf
-from orchestrator.model.items import AttemptEnd, Budgets, Job, Outbox, Stop, TaskRow, Usage
+from orchestrator.model.items import (
+    PRIORITY_DEFAULT,
+    AttemptEnd,
+    Budgets,
+    Job,
+    Outbox,
+    Stop,
+    TaskRow,
+    Usage,
+)
+from orchestrator.model.lanes import Lane
 from orchestrator.model.progress import Counts, Leaf, Node, Root
 from orchestrator.model.states import JobState, Outcome, StopReason, TaskState
 from orchestrator.model.timeline import TimelineEvent, TimelineKind
@@ -20,7 +30,9 @@ from orchestrator.store.models import JobRow
 RawItem = dict[str, dict[str, Any]]
 """An item as DynamoDB sends and takes it."""
 
-_PACKED = frozenset({"state", "stop", "final_counts", "tags", "events", "usage"})
+_PACKED = frozenset(
+    {"state", "lane", "stop", "final_counts", "tags", "events", "usage", "priority"}
+)
 """Fields of a job that its item holds in another form."""
 OUTBOX_SHARDS = 8
 ACTIVE_SHARDS = 8
@@ -126,6 +138,8 @@ def job_item(model: type[JobRow], job: Job) -> JobRow:
         job_key(job.job_id),
         "JOB",
         state=job.state.value,
+        lane=job.lane.value,
+        priority=job.priority,
         tenant_state=state_index(job.tenant, job.state),
         active=active_index(job.job_id, job.state),
         stop=pack_stop(job.stop),
@@ -149,6 +163,8 @@ def job_value(row: JobRow) -> Job:
     )
     return Job(
         state=JobState(row.state),
+        lane=Lane(row.lane or Lane.ORDINARY),
+        priority=PRIORITY_DEFAULT if row.priority is None else int(row.priority),
         stop=stop,
         final_counts=Counts(**row.final_counts) if row.final_counts else None,
         tags=row.tags or {},

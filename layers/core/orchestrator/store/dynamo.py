@@ -8,6 +8,7 @@ from orchestrator.model.items import Job
 from orchestrator.model.progress import Leaf
 from orchestrator.store.codec import job_key, job_value, leaf_key, leaf_value
 from orchestrator.store.flow import FlowStore
+from orchestrator.store.holds import HoldsStore
 from orchestrator.store.insight import InsightPoints
 from orchestrator.store.jobs import JobsStore
 from orchestrator.store.models import Connection
@@ -17,7 +18,9 @@ from orchestrator.store.requests import get_together
 from orchestrator.store.tasks import TasksStore
 
 
-class DynamoStore(JobsStore, ProgressStore, TasksStore, FlowStore, PeopleStore, InsightPoints):
+class DynamoStore(
+    JobsStore, ProgressStore, TasksStore, FlowStore, HoldsStore, PeopleStore, InsightPoints
+):
     """`orchestrator.service.ports.Store` on DynamoDB.
 
     `batches`: "partiql" sends rows by 25 in BatchExecuteStatement, a fifth of the round trips; "single" is
@@ -46,6 +49,7 @@ class DynamoStore(JobsStore, ProgressStore, TasksStore, FlowStore, PeopleStore, 
         ProgressStore.__init__(self, connection, partiql=partiql)
         TasksStore.__init__(self, connection, partiql=partiql)
         FlowStore.__init__(self, connection)
+        HoldsStore.__init__(self, connection)
         PeopleStore.__init__(self, connection)
         InsightPoints.__init__(self, connection)
 

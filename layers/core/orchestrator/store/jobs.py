@@ -108,6 +108,8 @@ class JobsStore:
             packed = pack_stop(value)
         elif name == "final_counts":
             packed = pack_counts(value)
+        elif name == "lane":
+            packed = value.value
         elif name == "usage":
             packed = pack_usage(value)
         elif name == "events":
@@ -148,6 +150,12 @@ class JobsStore:
             rows = self._job.by_state.query(
                 state_index(tenant, state), older, scan_index_forward=False, limit=limit
             )
+        return [row.pk.removeprefix("J#") for row in rows]
+
+    def list_unsent(self, tenant: str, first: int, last: int, limit: int) -> list[str]:
+        """List a tenant's jobs with unsent tasks, the highest priorities first."""
+        among = self._job.priority.between(first, last)
+        rows = self._job.by_priority.query(tenant, among, scan_index_forward=False, limit=limit)
         return [row.pk.removeprefix("J#") for row in rows]
 
     def list_due_jobs(self, now: datetime, limit: int) -> list[str]:

@@ -71,12 +71,26 @@ class Active(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
     next_check_at = TimeAttribute(range_key=True)
 
 
+class Unsent(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """A tenant's jobs that have unsent tasks, by priority; sparse."""
+
+    class Meta:
+        """Index settings."""
+
+        index_name = "unsent"
+        projection = KeysOnlyProjection()
+
+    unsent_of = UnicodeAttribute(hash_key=True)
+    priority = NumberAttribute(range_key=True)
+
+
 class JobRow(Keyed):
     """JOB."""
 
     by_tenant = ByTenant()
     by_state = ByState()
     by_check = Active()
+    by_priority = Unsent()
 
     job_id = UnicodeAttribute()
     tenant = UnicodeAttribute()
@@ -96,9 +110,12 @@ class JobRow(Keyed):
     tags = JsonAttribute(null=True)
     plan_ref = UnicodeAttribute(null=True)
     reopen_ref = UnicodeAttribute(null=True)
+    lane = UnicodeAttribute(null=True)
     base_finals = NumberAttribute()
     cursor = NumberAttribute()
     max_running = NumberAttribute(null=True)
+    priority = NumberAttribute(null=True)
+    unsent_of = UnicodeAttribute(null=True)
     token = UnicodeAttribute(null=True)
     final_counts = JsonAttribute(null=True)
     created_at = TimeAttribute()
@@ -109,6 +126,8 @@ class JobRow(Keyed):
     checks = NumberAttribute()
     results_ref = UnicodeAttribute(null=True)
     resent_at = TimeAttribute(null=True)
+    held_until = TimeAttribute(null=True)
+    opens_at = TimeAttribute(null=True)
     usage = JsonAttribute(null=True)
     events: ListAttribute[UnicodeAttribute] = ListAttribute(null=True, of=UnicodeAttribute)
 
@@ -184,6 +203,15 @@ class GivenRow(Keyed):
     given = NumberSetAttribute(null=True)
 
 
+class HoldRow(Keyed):
+    """HOLD."""
+
+    gen = NumberAttribute()
+    attempt = NumberAttribute()
+    message_id = UnicodeAttribute()
+    until = TimeAttribute()
+
+
 class IdemRow(Keyed):
     """IDEM."""
 
@@ -221,6 +249,13 @@ class WorkerRow(Keyed):
     seen_at = TimeAttribute()
     running = NumberAttribute(null=True)
     alive_since = TimeAttribute(null=True)
+    schemas_digest = UnicodeAttribute(null=True)
+
+
+class SchemasRow(Keyed):
+    """SCHEMAS."""
+
+    schemas = UnicodeAttribute()
 
 
 class RunningRow(Keyed):

@@ -9,11 +9,18 @@ from pydantic import TypeAdapter
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
-from orchestrator.model.items import ApiKey, Role, Running, Worker
+from orchestrator.model.items import ApiKey, InputSchemas, Role, Running, Worker
 from orchestrator.model.wire import RunningTask
 from orchestrator.service.fleet_port import WORKER_SHARDS
 from orchestrator.store.codec import RawItem, shard_of
-from orchestrator.store.models import Connection, KeyRow, RunningRow, WorkerRow, bind
+from orchestrator.store.models import (
+    Connection,
+    KeyRow,
+    RunningRow,
+    SchemasRow,
+    WorkerRow,
+    bind,
+)
 from orchestrator.store.requests import batch_get, delete, dispatch, get, put
 
 
@@ -24,6 +31,7 @@ class PeopleStore:
         self._key = bind(KeyRow, connection.jobs_table, connection)
         self._worker = bind(WorkerRow, connection.workers_table, connection)
         self._running = bind(RunningRow, connection.workers_table, connection)
+        self._schemas = bind(SchemasRow, connection.workers_table, connection)
 
     def put_key(self, key: ApiKey) -> None:
         """Write a key."""
@@ -68,6 +76,9 @@ class PeopleStore:
             model.alive_since.set(model.alive_since | (worker.alive_since or worker.seen_at)),
             model.seen_at.set(worker.seen_at),
             model.expires_at.set(worker.expires_at),
+            model.schemas_digest.set(worker.schemas_digest)
+            if worker.schemas_digest is not None
+            else model.schemas_digest.remove(),
         ]
         row = model(_worker_partition(worker.worker_id), worker.worker_id)
         request = row.get_update_kwargs_from_instance(actions)
@@ -102,6 +113,23 @@ class PeopleStore:
         """Delete a worker whose heartbeat has not come back meanwhile."""
         row = self._worker(_worker_partition(worker_id), worker_id)
         return delete(row, self._worker.expires_at <= now)
+
+    def put_schemas(self, schemas: InputSchemas) -> None:
+        """Write a set of schemas in a partition of its own."""
+        row = self._schemas(
+            _schemas_partition(schemas.digest),
+            schemas.digest,
+            schemas=schemas.text,
+            expires_at=schemas.expires_at,
+        )
+        put(row)
+
+    def get_schemas(self, digests: Sequence[str], now: datetime) -> dict[str, InputSchemas]:
+        """Read sets of schemas by batch; the table's own expiry may come days late."""
+        keys = [(_schemas_partition(digest), digest) for digest in digests]
+        raws = batch_get(self._schemas, keys, consistent=False)
+        found = (_schemas_value(self._schemas.from_raw_data(raw)) for raw in raws)
+        return {schemas.digest: schemas for schemas in found if schemas.expires_at > now}
 
     def put_running(self, running: Running) -> None:
         """Write what a worker runs of a job."""
@@ -142,6 +170,10 @@ def _worker_partition(worker_id: str) -> str:
     return f"W#{shard_of(worker_id, WORKER_SHARDS)}"
 
 
+def _schemas_partition(digest: str) -> str:
+    return f"SCHEMAS#{digest}"
+
+
 def _delete(model: type[Model], pk: str, sk: str) -> RawItem | None:
     request = {
         "TableName": model.Meta.table_name,
@@ -177,7 +209,13 @@ def _worker_value(row: WorkerRow) -> Worker:
         expires_at=row.expires_at or row.seen_at,
         running=int(row.running or 0),
         alive_since=row.alive_since,
+        schemas_digest=row.schemas_digest,
     )
+
+
+def _schemas_value(row: SchemasRow) -> InputSchemas:
+    assert row.expires_at is not None
+    return InputSchemas(digest=row.sk, text=row.schemas, expires_at=row.expires_at)
 
 
 def _running_value(row: RunningRow) -> Running:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import reduce
+from itertools import batched
+from operator import and_
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
@@ -13,6 +16,9 @@ from orchestrator.model.progress import Leaf, Node, SetName
 from orchestrator.store.codec import leaf_key, leaf_value, node_key, node_value, number_set
 from orchestrator.store.models import Connection, LeafRow, NodeRow, bind
 from orchestrator.store.requests import absent, batch_get, execute, get_raw, put, query_raw, update
+
+_PUSH_BATCH = 16
+"""Leaves whose slots one write sets: a condition on each, far below DynamoDB's 300 operators and 4 KB."""
 
 
 class ProgressStore:
@@ -107,10 +113,12 @@ class ProgressStore:
             job_id, leaf, actions, (model.gen < gen) & (model.closed == "done"), expires_at
         )
 
-    def begin_close(self, job_id: str, leaf: int, gen: int, expires_at: datetime) -> Leaf | None:
-        """Set closed = closing and gen on an open leaf."""
-        model = self._leaf
-        actions: list[Action] = [model.closed.set("closing"), model.gen.set(gen)]
+    def begin_close(
+        self, job_id: str, leaf: int, gen: int, expires_at: datetime, *, full: bool = False
+    ) -> Leaf | None:
+        """Set closed = closing (`full`: done) and gen on an open leaf."""
+        model, closed = self._leaf, "done" if full else "closing"
+        actions: list[Action] = [model.closed.set(closed), model.gen.set(gen)]
         mine = model.pk.does_not_exist() | (model.gen <= gen)
         return self._update(job_id, leaf, actions, mine & model.closed.does_not_exist(), expires_at)
 
@@ -140,20 +148,35 @@ class ProgressStore:
         keys = [node_key(job_id, node) for node in nodes]
         return {int(raw["sk"]["S"]): node_value(raw) for raw in batch_get(self._node, keys)}
 
-    def push_leaf(
-        self, job_id: str, leaf: int, packed: int, expires_at: datetime, calls: int = 0
+    def push_leaves(
+        self, job_id: str, packed: Mapping[int, int], expires_at: datetime, calls: int = 0
     ) -> Node:
-        """Set the leaf's slot where absent or smaller."""
+        """Set the leaves' slots where absent or smaller: together, or one by one where any is newer."""
+        node = Node()
+        for leaves in batched(packed.items(), _PUSH_BATCH, strict=False):
+            done, node = self._push(job_id, leaves, expires_at, calls)
+            if not done and len(leaves) > 1:
+                for leaf in leaves:
+                    counted, node = self._push(job_id, (leaf,), expires_at, calls)
+                    calls = 0 if counted else calls
+            calls = 0 if done else calls
+        return node
+
+    def _push(
+        self, job_id: str, leaves: Sequence[tuple[int, int]], expires_at: datetime, calls: int
+    ) -> tuple[bool, Node]:
+        """Set slots by one write, if each is absent or smaller; tell whether, and NODE as it then stands."""
         model = self._node
-        field = getattr(model, f"l{leaf % NODE_LEAVES:02d}")
-        _, item = update(
-            model(*node_key(job_id, node_of_leaf(leaf))),
+        slots = [(getattr(model, f"l{leaf % NODE_LEAVES:02d}"), number) for leaf, number in leaves]
+        newer = [slot.does_not_exist() | (slot < number) for slot, number in slots]
+        done, item = update(
+            model(*node_key(job_id, node_of_leaf(leaves[0][0]))),
             [
-                field.set(packed),
+                *(slot.set(number) for slot, number in slots),
                 model.ver.add(1),
                 model.expires_at.set(expires_at),
                 *([model.calls.add(calls)] if calls else []),
             ],
-            field.does_not_exist() | (field < packed),
+            reduce(and_, newer),
         )
-        return node_value(item) if item is not None else Node()
+        return done, node_value(item) if item is not None else Node()

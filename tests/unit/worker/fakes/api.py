@@ -28,7 +28,10 @@ from worker.ports import ApiRefused, Unavailable
 
 @dataclass
 class FakeApi:
-    """`jobs` are known; `verdicts` answer claims of messages; `faults` are raised by claims, once each."""
+    """`jobs` are known; `verdicts` answer claims of messages; `faults` are raised by claims, once each.
+
+    `wants_schemas`: heartbeats are asked for schemas until they bring some; `schemas_to_lose` are lost.
+    """
 
     jobs: dict[str, JobInfo] = field(default_factory=dict)
     verdicts: dict[str, Run | Literal["drop"]] = field(default_factory=dict)
@@ -40,6 +43,8 @@ class FakeApi:
     heartbeats: list[HeartbeatIn] = field(default_factory=list)
     give_backs_to_fail: int = 0
     heartbeats_to_fail: int = 0
+    wants_schemas: bool = False
+    schemas_to_lose: int = 0
     faults: list[Exception] = field(default_factory=list)
     down: bool = False
 
@@ -101,15 +106,20 @@ class FakeApi:
         if self.heartbeats_to_fail:
             self.heartbeats_to_fail -= 1
             raise Unavailable("503: try later")
+        if body.schemas is not None and self.schemas_to_lose:
+            self.schemas_to_lose -= 1
+            raise Unavailable("503: try later")
         with self._changed:
             self.heartbeats.append(body)
+            self.wants_schemas = self.wants_schemas and body.schemas is None
             self._changed.notify_all()
         wanted = {*(task.job for task in body.running), *body.touched}
         return HeartbeatOut(
             jobs={
                 job_id: JobStatus(gen=self.jobs[job_id].gen, state=self.jobs[job_id].state)
                 for job_id in wanted
-            }
+            },
+            schemas_wanted=self.wants_schemas,
         )
 
     def wait_for(self, seen: Callable[[], bool]) -> None:

@@ -29,9 +29,11 @@ class Stored:
 class FakeQueue:
     """Set `down` to make every call fail; `refuse` holds message ids whose renewal is refused.
 
-    A receipt that is not a message's newest is worth nothing, as SQS may have it at any time.
+    A receipt that is not a message's newest is worth nothing, as SQS may have it at any time. Of two queues
+    each must have a `name` of its own, with which its messages' ids begin. `looks`: receives without waiting.
     """
 
+    name: str = "m"
     messages: dict[str, Stored] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
     hidden_for: dict[str, list[int]] = field(default_factory=dict)
@@ -41,6 +43,7 @@ class FakeQueue:
     renewal_calls: int = 0
     largest_receive: int = 0
     receives: int = 0
+    looks: int = 0
     down: bool = False
 
     def __post_init__(self) -> None:
@@ -52,7 +55,7 @@ class FakeQueue:
         body = message if isinstance(message, str) else message.model_dump_json(exclude_none=True)
         with self._changed:
             number = next(self._numbers)
-            message_id = f"m{number}"
+            message_id = f"{self.name}{number}"
             self.messages[message_id] = Stored(
                 message_id, body, sent_at_ms=number, receive_count=receive_count
             )
@@ -72,6 +75,7 @@ class FakeQueue:
             self.largest_receive = max(self.largest_receive, count)
             self._changed.wait_for(lambda: any(self._visible()), _WAIT_SECONDS if wait else 0)
             self.receives += 1
+            self.looks += not wait
             return [self._receive(stored) for stored in self._visible()[:count]]
 
     def _visible(self) -> list[Stored]:

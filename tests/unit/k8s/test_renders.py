@@ -172,6 +172,19 @@ def test_keda_adds_both_queues_up(objects: list[Object]) -> None:
         assert scaled["spec"]["scalingStrategy"]["multipleScalersCalculation"] == "sum"
 
 
+@pytest.mark.parametrize("mode", ["keda", "keda-jobs"])
+def test_a_fleet_for_containers_has_a_worker_for_each_so_many_messages(
+    compose: Render, mode: str
+) -> None:
+    objects = compose(["containers", mode, "keda-containers"])
+    (scaled,) = of_kind(objects, "ScaledObject", "ScaledJob")
+    asked = [trigger["metadata"]["queueLength"] for trigger in scaled["spec"]["triggers"]]
+    modifiers = scaled["spec"].get("advanced", {}).get("scalingModifiers")
+    targets = [*asked, modifiers["target"]] if modifiers else asked
+    assert set(targets) == {settings_of(objects)["CONTAINERS_MAX"]}
+    assert keda.problems(scaled) == []
+
+
 def test_slots_are_as_many_as_cpus_or_gpus(compose: Render) -> None:
     for components, resource in (([], "cpu"), (["gpu"], "nvidia.com/gpu")):
         objects = compose(components)

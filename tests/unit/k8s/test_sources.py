@@ -139,7 +139,7 @@ def test_nothing_listens_to_others_and_the_machine_s_metadata_cannot_be_reached(
 
 def test_every_component_is_rendered_by_the_tests() -> None:
     folders = {path.name for path in (K8S / "components").iterdir()}
-    assert folders == {*EXTRAS, *MODES, "keda-emulator"}
+    assert folders == {*EXTRAS, *MODES, "keda-emulator", "keda-containers"}
 
 
 def test_no_file_names_a_registry_or_the_latest_of_an_image() -> None:

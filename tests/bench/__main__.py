@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import sys
@@ -33,6 +34,10 @@ def main(names: list[str]) -> int:
         print(f"No bench: {', '.join(unknown)}. There are: {', '.join(known)}.", file=sys.stderr)
         return 2
     interrupt.install()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            line_buffering=True
+        )  # What was measured is read as it comes, from a pipe too.
     wanted = names or [*ALONE, *DEPLOYED]
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     try:

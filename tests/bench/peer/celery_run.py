@@ -12,7 +12,7 @@ from local.paths import ROOT, venv_bin
 from local.scope import Scope
 
 WORKERS, PROCESSES = 2, 2
-_PATIENCE_SECONDS = 600
+_PATIENCE_SECONDS = 300
 _MODULE = "tests.bench.peer.celery_tasks"
 
 
@@ -31,6 +31,7 @@ def _results(dynamo: Any) -> int:
 def tasks_per_second(endpoint_url: str, tasks: int) -> float:
     """Run workers and sender; return the rate. Raises TimeoutError."""
     dynamo = aws.client("dynamodb", endpoint_url)
+    _create(dynamo, aws.client("sqs", endpoint_url))
     with Scope() as scope:
         folder, env = scope.folder("peer"), _environment(endpoint_url)
         for number in range(WORKERS):
@@ -42,6 +43,17 @@ def tasks_per_second(endpoint_url: str, tasks: int) -> float:
         _send(scope, env, folder, tasks)
         _wait(dynamo, 50 + tasks, folder)
         return tasks / (time.perf_counter() - begun)
+
+
+def _create(dynamo: Any, sqs: Any) -> None:
+    """Make queue and table first: workers and sender, which begin together, would each try to, and one fail."""
+    sqs.create_queue(QueueName="peer-celery", Attributes={"VisibilityTimeout": "60"})
+    dynamo.create_table(
+        TableName="peer-results",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
 
 
 def _worker(number: int) -> list[str | Path]:

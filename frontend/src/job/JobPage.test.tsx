@@ -169,3 +169,83 @@ test("the audit reads every page and gives the worst verdict", async () => {
   expect(await screen.findByText("3 of 3 tasks checked.")).toBeVisible();
   expect(screen.getByText("row_without_set")).toBeVisible();
 });
+
+test("a state of the legend is picked out of the grid, and let go", async () => {
+  const { user } = open(address);
+  const failed = await screen.findByRole("button", { name: "Failed 1" });
+  expect(failed).toHaveAttribute("aria-pressed", "false");
+  await user.click(failed);
+  expect(failed).toHaveAttribute("aria-pressed", "true");
+  expect(screen.getByRole("button", { name: "Succeeded 2" })).toHaveAttribute("aria-pressed", "false");
+  await user.click(failed);
+  expect(failed).toHaveAttribute("aria-pressed", "false");
+});
+
+test("the timeline says what happened, when, and by whom", async () => {
+  const event = { gen: 1, by: null, state: null, detail: null, tasks: null };
+  server.use(
+    route("get", "/jobs/:job/events", () =>
+      HttpResponse.json({
+        events: [
+          { ...event, at: "2026-11-25T09:00:00Z", event: "submitted", by: "key-1", state: "CREATED" },
+          { ...event, at: "2026-11-25T09:00:05Z", event: "planned", tasks: 3 },
+          { ...event, at: "2026-11-25T09:01:05Z", event: "retried", gen: 4, tasks: 1, detail: "FAILED" },
+        ],
+        from_gen: 3,
+      }),
+    ),
+  );
+  open(`${address}?tab=timeline`);
+  const rows = await screen.findAllByRole("listitem");
+  expect(rows.map((row) => row.textContent)).toEqual([
+    expect.stringMatching(/^submitted.*by key-1/),
+    expect.stringMatching(/^planned.*3 tasks.*\+5 s$/),
+    expect.stringMatching(/^retried.*generation 4.*1 tasks chosen · FAILED.*\+1 m$/),
+  ]);
+  expect(screen.getByText(/between the submit and generation 3 is no longer kept/)).toBeVisible();
+});
+
+test("the spec is what was submitted", async () => {
+  server.use(route("get", "/jobs/:job", () => HttpResponse.json(jobOf({ priority: 8 }))));
+  open(`${address}?tab=spec`);
+  const spec = await screen.findByLabelText("Spec of the job, as JSON");
+  expect(spec).toHaveTextContent('"handler": "sleep"');
+  expect(spec).toHaveTextContent('"priority": 8');
+  expect(spec).toHaveTextContent('"max_attempts": 3');
+  expect(screen.getByText("Priority").closest("div")).toHaveTextContent("Priority8");
+});
+
+test("the cost is an estimate with its lines, in dollars", async () => {
+  const line = { item: "requests", unit: "requests", basis: "counted" };
+  server.use(
+    route("get", "/jobs/:job/cost", () =>
+      HttpResponse.json({
+        job_id: JOB_ID,
+        gen: 1,
+        state: "SUCCEEDED",
+        estimate: true,
+        currency: "USD",
+        region: "us-east-1",
+        prices_as_of: "2026-11-01",
+        lines: [
+          { ...line, service: "SQS", quantity: 4000, usd: 0.0016 },
+          { ...line, service: "Workers", quantity: 7, usd: 0.25 },
+        ],
+        platform_usd: 0.0016,
+        workers_usd: 0.25,
+        total_usd: 0.2516,
+        usd_per_million_tasks: 0.82,
+        attempts: 3,
+        worker_seconds: 12,
+        notes: ["Requests of the site are not in it."],
+      }),
+    ),
+  );
+  open(`${address}?tab=cost`);
+  const row = (await screen.findByText("SQS")).closest("tr");
+  expect(row).toHaveTextContent(/4,000 requests.*counted.*\$0\.0016/);
+  expect(screen.getByText(/^Total, of which/).closest("tr")).toHaveTextContent(
+    /\$0\.0016 .*\$0\.25 .*\$0\.25/,
+  );
+  expect(screen.getAllByText(/estimate/i)[0]).toBeVisible();
+});

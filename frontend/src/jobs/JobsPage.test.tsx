@@ -2,7 +2,7 @@ import { screen, waitFor, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { open } from "@/test/open";
 import { problem, route, server } from "@/test/server";
-import { jobOf, runningJob } from "@/test/values";
+import { JOB_ID, jobOf, runningJob } from "@/test/values";
 
 /** Answer the list, and keep what was asked. */
 function list(...jobs: ReturnType<typeof jobOf>[]) {
@@ -109,4 +109,20 @@ test("a running job is cancelled after a question", async () => {
   await user.click(screen.getByRole("button", { name: "Cancel the job" }));
   await waitFor(() => expect(cancelled).toHaveLength(1));
   await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+});
+
+test("what failed of a job is retried from the list", async () => {
+  const retried: unknown[] = [];
+  list(jobOf());
+  server.use(
+    route("post", "/jobs/:job/retry", async (request, { job }) => {
+      retried.push([job, await request.json()]);
+      return HttpResponse.json(runningJob({ gen: 2 }), { status: 202 });
+    }),
+  );
+  const { user } = open("/jobs");
+  await user.click(await screen.findByRole("button", { name: "Retry failed" }));
+  expect(screen.getByRole("heading", { name: "Retry 1 failed tasks?" })).toBeVisible();
+  await user.click(screen.getByRole("button", { name: "Retry" }));
+  await waitFor(() => expect(retried).toEqual([[JOB_ID, { tasks: "failed" }]]));
 });

@@ -17,6 +17,13 @@ test("a failed task shows its error, traceback, attempts and input", async () =>
   expect(screen.getByLabelText("Input, as JSON")).toHaveTextContent('{ "seconds": -1 }');
 });
 
+test("an attempt links to what its container said", async () => {
+  const [attempt] = taskOf().attempts;
+  task({ attempts: [{ ...attempt, log_url: "http://bucket/log" }] });
+  open(address);
+  expect(await screen.findByRole("link", { name: "Log" })).toHaveAttribute("href", "http://bucket/log");
+});
+
 test("one task is retried by its index", async () => {
   task();
   const bodies: unknown[] = [];

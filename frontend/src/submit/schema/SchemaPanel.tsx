@@ -3,6 +3,8 @@ import { Panel } from "@/ui/Panel";
 import { ScrollBox } from "@/ui/Scroll";
 import { type FieldRow, fieldsOf, resolved, type Schema, typeText } from "./schema";
 
+const COLUMNS = ["Field", "Type", "Default", "Description"] as const;
+
 function Field({ row }: { row: FieldRow }) {
   return (
     <tr className="border-t border-line align-top">
@@ -30,18 +32,11 @@ function Fields({ rows }: { rows: FieldRow[] }) {
       <table className="w-full text-[13px]">
         <thead>
           <tr className="text-left text-xs text-muted">
-            <th scope="col" className="py-1 pr-3 font-medium">
-              Field
-            </th>
-            <th scope="col" className="py-1 pr-3 font-medium">
-              Type
-            </th>
-            <th scope="col" className="py-1 pr-3 font-medium">
-              Default
-            </th>
-            <th scope="col" className="py-1 font-medium">
-              Description
-            </th>
+            {COLUMNS.map((name) => (
+              <th key={name} scope="col" className="py-1 pr-3 font-medium">
+                {name}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>

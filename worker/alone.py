@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from orchestrator.policy import VISIBILITY_MAX_SECONDS
 from worker.admission import Admission
 from worker.dispatch import Dispatch
 from worker.entries import GiveBack
@@ -26,8 +27,6 @@ ALONE_SECONDS = 60.0
 ALONE_MAX_SECONDS = 4 * 3600.0
 """How long one is held, unclaimed, for this worker to become idle: twice as long at each delivery. So
 it is run also where all workers are always busy with long tasks, long before its 50th delivery."""
-HELD_MAX_SECONDS = 12 * 3600.0
-"""SQS's limit from a receive, whatever is renewed."""
 _REPORTED_SECONDS = 600.0
 _TURN_SECONDS = 0.5
 
@@ -126,5 +125,5 @@ class Alone:
 def patience_seconds(held: Held) -> float:
     """Return how long to wait for a worker that is busy, in seconds."""
     grown = ALONE_SECONDS * 2.0 ** min(held.received.receive_count - 2, 20)
-    left = HELD_MAX_SECONDS - held.message.timeout_seconds - _REPORTED_SECONDS
+    left = VISIBILITY_MAX_SECONDS - held.message.timeout_seconds - _REPORTED_SECONDS
     return min(grown, ALONE_MAX_SECONDS, max(left, 0.0))

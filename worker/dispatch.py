@@ -221,6 +221,5 @@ class Dispatch:
 
 def _divisible(held: Held) -> bool:
     """Tell whether an ordinary message can give back tasks that have not begun."""
-    orders = held.orders
-    told = orders.make_way or orders.give_back
-    return held.lane is Lane.ORDINARY and len(held.unsettled) > 1 and not told
+    several = held.lane is Lane.ORDINARY and len(held.unsettled) > 1
+    return several and not held.orders.hands_back

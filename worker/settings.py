@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.policy import VISIBILITY_MAX_SECONDS
 from worker import cgroup
 from worker.log import LEVELS
 
@@ -63,7 +64,7 @@ def read_settings(env: Mapping[str, str], root: Path = cgroup.ROOT) -> Settings:
     """
     slots = whole_number(env, "WORKER_SLOTS", lambda: cpus(root), 1, _SLOTS_MAX)
     express_slots = _express_slots(env, slots)
-    lease_seconds = whole_number(env, "LEASE_SECONDS", 60, 3, 43_200)
+    lease_seconds = whole_number(env, "LEASE_SECONDS", 60, 3, VISIBILITY_MAX_SECONDS)
     wait_seconds = whole_number(env, "RECEIVE_WAIT_SECONDS", 20, 0, 20)
     return Settings(
         queue_url=_required(env, "TASK_QUEUE_URL"),
@@ -76,7 +77,7 @@ def read_settings(env: Mapping[str, str], root: Path = cgroup.ROOT) -> Settings:
         express_slots=express_slots,
         sources=tuple(part.strip() for part in env.get("HANDLERS", "").split(",") if part.strip()),
         lease_seconds=lease_seconds,
-        drain_seconds=whole_number(env, "DRAIN_SECONDS", 25, 0, 43_200),
+        drain_seconds=whole_number(env, "DRAIN_SECONDS", 25, 0, VISIBILITY_MAX_SECONDS),
         # A lease counts from the asking, since when SQS gave the message is not known.
         wait_seconds=min(wait_seconds, lease_seconds // 3),
         memory_bytes=whole_number(

@@ -30,7 +30,7 @@ _LANES = [
     _service(
         "a tenant may fill the express lane",
         "lanes",
-        "    return Lane.EXPRESS if used + tasks <= TENANT_SHARE * most else Lane.ORDINARY\n",
+        "    return Lane.EXPRESS if used + job.chosen <= TENANT_SHARE * most else Lane.ORDINARY\n",
         "    return Lane.EXPRESS\n",
     ),
     _service(

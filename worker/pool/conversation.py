@@ -198,7 +198,7 @@ class Conversation:
             self._end_child(None, None, signal.SIGKILL)
         elif orders.cancelled:
             yield from self._cancel()
-        elif orders.give_back or orders.make_way:
+        elif orders.hands_back:
             yield from self._return_unstarted(split=False)
         elif self._clock() >= self._split_at():
             self._slow_at, self._looked_at = math.inf, self._clock()

@@ -58,7 +58,7 @@ class Execution:
     @property
     def _stopping(self) -> bool:
         orders = self._orders
-        return orders.lost or orders.cancelled or orders.give_back or orders.make_way
+        return orders.lost or orders.cancelled or orders.hands_back
 
     def _handed_away(self, indexes: list[int], *, slow: bool) -> Event:
         if self._orders.lost:

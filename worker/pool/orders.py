@@ -38,6 +38,11 @@ class Orders:
         self.make_way = False
         self.wake: Wake | None = None
 
+    @property
+    def hands_back(self) -> bool:
+        """Tell whether what has not begun is to be returned."""
+        return self.give_back or self.make_way
+
     def lose(self) -> None:
         """The lease is lost."""
         self.lost = True

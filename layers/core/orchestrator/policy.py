@@ -17,8 +17,10 @@ from orchestrator.model.wire import TaskError
 INTERRUPTIONS_MAX = 20
 """Shutdowns that may interrupt one attempt of a task: at a drain of 25 s each, a task that never gets
 further would go round for ever, at the cost of whoever pays for the workers."""
+VISIBILITY_MAX_SECONDS = 43_200
+"""SQS's limit from a receive on, renewals included: no worker has a message for longer."""
 MAX_TIMEOUT_SECONDS = 39_600
-"""11 hours: SQS allows 12 from the receive, renewals included; the rest is for the drain and the report."""
+"""11 of those 12 hours; the rest is for the drain and the report."""
 DEFAULT_TIMEOUT_SECONDS = 900.0
 WINDOW_MIN_TASKS = 2_000
 WINDOW_MAX_TASKS = 100_000

@@ -10,7 +10,7 @@ from orchestrator.model.states import Outcome
 from orchestrator.model.wire import ClaimIn, ClaimMessage, CompleteIn, Run, TaskMessage, Unstarted
 from orchestrator.service.claim import claim
 from orchestrator.service.control import STOPPED_AFTER
-from orchestrator.service.hold_port import HOLD
+from orchestrator.service.holds import HOLD
 from orchestrator.service.report import complete
 from tests.fakes.cluster import Cluster, report_of, succeed
 from tests.unit.service.overtaking import dying, overtake

@@ -87,6 +87,16 @@ class Job:
     events: tuple[TimelineEvent, ...] = ()
     usage: Usage | None = None
 
+    @property
+    def chosen(self) -> int:
+        """How many tasks this generation is to run; 0 until the plan knows."""
+        return (self.total or 0) - self.base_finals
+
+    @property
+    def unsent(self) -> int:
+        """How many of those were not sent yet, a first time."""
+        return self.chosen - self.cursor
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:

@@ -196,8 +196,7 @@ def backlog_of(job: Job, root: Root, policy: Policy, now: datetime) -> Backlog:
     """Return the window's arithmetic (PROTOCOL: EnqueueTasks)."""
     finished = root.tally().finals - job.base_finals
     elapsed = (now - job.started_at).total_seconds() if job.started_at else 0.0
-    unsent = (job.total or 0) - job.base_finals - job.cursor
-    return Backlog(job.cursor - finished, window_tasks(policy, finished, elapsed), unsent)
+    return Backlog(job.cursor - finished, window_tasks(policy, finished, elapsed), job.unsent)
 
 
 def refill_due(job: Job, root: Root, policy: Policy, now: datetime) -> bool:
@@ -256,6 +255,6 @@ def stop_job(deps: Deps, job_id: str, gen: int, reason: StopReason, by: str) -> 
             "job.stopping", job_id=job_id, gen=gen, tenant=job.tenant, reason=reason, by=by
         )
         send_token(deps, job)
-        if (job.total or 0) - job.base_finals > job.cursor:
+        if job.unsent > 0:
             deps.enqueue_later(job_id, gen)  # It sends no more, but lets lower jobs go on.
     return job

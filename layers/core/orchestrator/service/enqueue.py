@@ -44,7 +44,7 @@ def enqueue_tasks(
         if moved is None:
             break
         job, sent = moved, sent + size
-    if job.state not in allowed or _unsent(job) == 0:
+    if job.state not in allowed or not job.unsent:
         wake_lower(deps, job)
     deps.journal.event(
         "tasks.enqueued", job_id=job_id, tenant=job.tenant, gen=gen, sent=sent, cursor=job.cursor
@@ -52,13 +52,9 @@ def enqueue_tasks(
     return {"cursor": job.cursor}
 
 
-def _unsent(job: Job) -> int:
-    return (job.total or 0) - job.base_finals - job.cursor
-
-
 def _may_send(deps: Deps, job: Job, allowed: frozenset[JobState]) -> bool:
     """Tell whether a job has unsent tasks and may send them now."""
-    if job.state not in allowed or _unsent(job) == 0:
+    if job.state not in allowed or not job.unsent:
         return False
     if job.opens_at is not None and deps.now() < job.opens_at:
         return False
@@ -74,7 +70,7 @@ def _send_step(
     changes = JobChanges(cursor=item.stop, expires_at=expiry(deps))
     if job.held_until is not None:
         changes["held_until"] = None
-    if size == _unsent(job):
+    if size == job.unsent:
         changes["unsent_of"] = None
     moved = deps.store.update_job(
         job.job_id, JobGuard(gen=job.gen, cursor=job.cursor, states=allowed), **changes

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from orchestrator.model.items import Hold
-
-HOLD = timedelta(hours=12)
-"""No receive outlives it: SQS's longest visibility time-out, renewals included."""
 
 
 class HoldStore(Protocol):

@@ -8,11 +8,15 @@ one is at a worker, or in the queue until its task is settled or given back.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from orchestrator.model.items import Hold
 from orchestrator.model.wire import ClaimMessage, Unstarted
-from orchestrator.service.hold_port import HOLD
+from orchestrator.policy import VISIBILITY_MAX_SECONDS
 from orchestrator.service.ports import Deps
+
+HOLD = timedelta(seconds=VISIBILITY_MAX_SECONDS)
+"""Then nobody runs the task any more."""
 
 
 def take_holds(deps: Deps, message: ClaimMessage, indexes: Iterable[int]) -> list[int]:

@@ -6,8 +6,6 @@ moment may pass the bound together, by as many as they are.
 
 from __future__ import annotations
 
-from itertools import batched
-
 from orchestrator.model.items import Job
 from orchestrator.model.lanes import Lane
 from orchestrator.model.states import JobState
@@ -20,27 +18,22 @@ LISTED_MAX = 50
 """Jobs of a tenant that are looked at, for each state: who has as many is no small user."""
 _COUNTED = (JobState.CREATED, JobState.ENQUEUING, JobState.PROCESSING)
 """A stopped job's messages are dropped as they come."""
-_AT_ONCE = 50
 
 
-def choose_lane(deps: Deps, job: Job, tasks: int) -> Lane:
-    """Return the lane of the `tasks` that this generation of a job is to run.
+def choose_lane(deps: Deps, job: Job) -> Lane:
+    """Return the lane of what this generation of a job is to run.
 
     Of jobs that are new, only older ones are counted, so of many submitted at once the first are express. A
     message of several tasks would hold a slot for long, so a job that wants them is ordinary.
     """
     most = deps.limits.express_tasks
-    if tasks > most or (Policy.load(job.policy).tasks_per_message or 1) > 1:
+    if job.chosen > most or (Policy.load(job.policy).tasks_per_message or 1) > 1:
         return Lane.ORDINARY
     others = _active_jobs(deps, job)
     if others is None:
         return Lane.ORDINARY
-    used = sum(
-        _express_tasks(deps, other)
-        for group in batched(others, _AT_ONCE, strict=False)
-        for other, _ in deps.store.get_jobs_and_roots(group)
-    )
-    return Lane.EXPRESS if used + tasks <= TENANT_SHARE * most else Lane.ORDINARY
+    used = sum(_express_tasks(deps, other) for other, _ in deps.store.get_jobs_and_roots(others))
+    return Lane.EXPRESS if used + job.chosen <= TENANT_SHARE * most else Lane.ORDINARY
 
 
 def _active_jobs(deps: Deps, job: Job) -> list[str] | None:
@@ -57,6 +50,5 @@ def _active_jobs(deps: Deps, job: Job) -> list[str] | None:
 
 def _express_tasks(deps: Deps, job: Job) -> int:
     """Return how many tasks a job has in the express lane, or may come to have there."""
-    size = (job.total or 0) - job.base_finals
-    undecided = job.state is JobState.CREATED and size <= deps.limits.express_tasks
-    return size if job.lane is Lane.EXPRESS or undecided else 0
+    undecided = job.state is JobState.CREATED and job.chosen <= deps.limits.express_tasks
+    return job.chosen if job.lane is Lane.EXPRESS or undecided else 0

@@ -137,7 +137,7 @@ def _planned(deps: Deps, job: Job, plan: Plan | None) -> Job:
         job.job_id,
         JobGuard(gen=job.gen, states=states_before(JobEvent.PLANNED)),
         state=state_after(JobEvent.PLANNED),
-        lane=choose_lane(deps, job, (job.total or 0) - job.base_finals),
+        lane=choose_lane(deps, job),
         unsent_of=job.tenant,
         happened=TimelineEvent(
             gen=job.gen,

@@ -63,6 +63,11 @@ def node_key(job_id: str, node: int) -> tuple[str, str]:
     return f"N#{job_id}#{node:02d}", f"{node:02d}"
 
 
+def hold_key(job_id: str, index: int) -> tuple[str, str]:
+    """Return the key of a hold: each is a partition, since each run of its task writes it."""
+    return f"H#{job_id}#{index:07d}", "HOLD"
+
+
 def outbox_key(item: Outbox) -> tuple[str, str]:
     """Return the key of an outbox item: the minute after it is due, and all that it says.
 

@@ -1,10 +1,11 @@
-"""HOLD, in the tasks table: a partition a task, since each run of it writes there."""
+"""HOLD, in the tasks table."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from orchestrator.model.items import Hold
+from orchestrator.store.codec import hold_key
 from orchestrator.store.models import Connection, HoldRow, bind
 from orchestrator.store.requests import absent, delete, put
 
@@ -22,8 +23,7 @@ class HoldsStore:
         free = (model.message_id == hold.message_id) | (model.until < now)
         same = (model.gen == hold.gen) & (model.attempt == hold.attempt) & free
         row = model(
-            f"H#{hold.job_id}#{hold.index:07d}",
-            "HOLD",
+            *hold_key(hold.job_id, hold.index),
             gen=hold.gen,
             attempt=hold.attempt,
             message_id=hold.message_id,
@@ -37,5 +37,5 @@ class HoldsStore:
         """Delete HOLD where it is this message's own."""
         model = self._hold
         mine = (model.message_id == hold.message_id) & (model.gen == hold.gen)
-        row = model(f"H#{hold.job_id}#{hold.index:07d}", "HOLD")
+        row = model(*hold_key(hold.job_id, hold.index))
         delete(row, mine & (model.attempt == hold.attempt))

@@ -90,9 +90,10 @@ class Leases:
 
     def ours(self, held: Held) -> bool:
         """Tell whether the lease lives: asked before anything is said about the message."""
-        if not held.orders.lost and self.clock() - held.renewed_at > self._lease_seconds:
-            self._lose(held, "not renewed in time")
-        return not held.orders.lost
+        with self._changed:
+            if not held.orders.lost and self.clock() - held.renewed_at > self._lease_seconds:
+                self._lose(held, "not renewed in time")
+            return not held.orders.lost
 
     def renew(self) -> None:
         """Renew leases: all that are a fifth old, once one of them is near a third."""
@@ -130,13 +131,16 @@ class Leases:
     def _not_renewed(self, held: Held, refusal: Refusal) -> None:
         if not refusal.final:
             self._log.warning("lease_not_renewed", reason=refusal.reason, **held.names)
-        elif held.receipt == refusal.receipt:  # Else it was received again meanwhile.
-            self._lose(held, refusal.reason)
+            return
+        with self._changed:
+            if held.receipt == refusal.receipt:  # Else it was received again meanwhile.
+                self._lose(held, refusal.reason)
 
     def _lose(self, held: Held, reason: str) -> None:
-        self._log.warning("lease_lost", reason=reason, **held.names)
-        self._meters.leases_lost.inc()
+        """Under the lock, and before anything else: a receive must not be taken for a lease that is gone."""
         held.orders.lose()
+        self._meters.leases_lost.inc()
+        self._log.warning("lease_lost", reason=reason, **held.names)
 
     def put_back(self, held: Held, seconds: int, reason: str) -> None:
         """Let a message go, hidden for `seconds`; where that fails its lease just runs out."""

@@ -225,9 +225,9 @@ class Reporter:
 
     def _abandon(self, held: Held, reason: str) -> None:
         """Nothing that can be said is taken: leave the message to its redelivery."""
-        self._log.error("abandoned", reason=reason, **held.names)
         held.orders.lose()
         self._leases.release(held)
+        self._log.error("abandoned", reason=reason, **held.names)
 
     def _settle(self, held: Held, indexes: Iterable[int]) -> None:
         with self._settling:

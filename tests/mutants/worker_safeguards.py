@@ -68,6 +68,12 @@ WORKER = [
         "            pass\n",
     ),
     _worker(
+        "a receive may be taken for a lease that is being lost",
+        "leases",
+        "        with self._changed:\n            if held.receipt == refusal.receipt:",
+        "        if True:\n            if held.receipt == refusal.receipt:",
+    ),
+    _worker(
         "renewals that failed in part are tried again without a pause",
         "leases",
         "        return all(refusal.final for refusal in refusals)\n",

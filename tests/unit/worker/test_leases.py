@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -14,6 +16,7 @@ from worker.held import Held
 from worker.leases import Leases
 from worker.log import Log
 from worker.metrics import Meters
+from worker.pool.orders import Orders
 from worker.ports import Received, Refusal
 
 LEASE = 60
@@ -239,3 +242,56 @@ def test_a_lost_message_is_neither_put_back_nor_deleted(setting: Setting) -> Non
     assert not setting.queue.hidden_for
     assert not setting.queue.deleted
     assert not setting.leases.all()
+
+
+class Interrupted(Orders):
+    """Orders at whose loss another thread is let go first, which runs on as far as it can."""
+
+    __slots__ = ("meanwhile",)
+    meanwhile: threading.Thread
+
+    def lose(self) -> None:
+        self.meanwhile.start()
+        self.meanwhile.join(0.1)
+        super().lose()
+
+
+def refuse(setting: Setting) -> None:
+    setting.queue.refuse.add("m1")
+    setting.pass_seconds(LEASE // 3)
+
+
+def freeze(setting: Setting) -> None:
+    setting.now += LEASE + 1
+    setting.leases.renew()
+
+
+@pytest.mark.parametrize("lose", [refuse, freeze])
+def test_a_receive_is_never_taken_for_a_lease_that_is_being_lost(
+    setting: Setting, lose: Callable[[Setting], None]
+) -> None:
+    """Else its new receipt is a message's that nobody runs any more: it is hidden until that lease is over."""
+    held, again, taken = setting.hold(), Interrupted(), list[bool]()
+    held.orders = again
+    newer = replace(held.received, receipt="m1/2", receive_count=2)
+    again.meanwhile = threading.Thread(
+        target=lambda: taken.append(setting.leases.take_over(newer, setting.now))
+    )
+    lose(setting)
+    again.meanwhile.join()
+    assert (taken, held.receipt, held.orders.lost) == ([False], "m1/1", True)
+
+
+def test_a_lease_is_lost_before_anyone_is_told(setting: Setting) -> None:
+    held, told = setting.hold(), list[bool]()
+    leases = Leases(
+        {Lane.ORDINARY: setting.queue},
+        Log(write=lambda _: told.append(held.orders.lost)),
+        LEASE,
+        lambda: setting.now,
+        Meters(),
+    )
+    leases.hold(held)
+    setting.now += LEASE + 1
+    assert not leases.ours(held)
+    assert told == [True]

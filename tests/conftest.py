@@ -47,5 +47,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: _rank(folder(item)))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: gzip's content holds the time, and processes must agree on names."""
+    return argname if isinstance(val, bytes) else None
+
+
 def _rank(folder: str) -> int:
     return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)

@@ -16,14 +16,26 @@ EXPRESS = 5_000
 """The first index of express messages."""
 
 
-def backlog(stage: Stage, text: str, count: int = BACKLOG) -> list[str]:
-    return [stage.queue.send(message("ok.note", text, start=n, stop=n + 1)) for n in range(count)]
+def backlog(stage: Stage, text: str, start: int = 0, stop: int = BACKLOG) -> None:
+    for n in range(start, stop):
+        stage.queue.send(message("ok.note", text, start=n, stop=n + 1))
 
 
 def express(stage: Stage, handler: str, text: Json, number: int = 0, **changes: int) -> str:
     index = EXPRESS + number
     sent = message(handler, text, start=index, stop=index + 1)
     return stage.express.send(sent, **changes)
+
+
+def wait_until_sought(stage: Stage, sent: str) -> None:
+    """Wait until an express message is ready for a slot, or is looked for as soon as one is free."""
+    dispatch, leases = stage.parts[0].dispatch, stage.parts[0].leases
+
+    def sought() -> bool:
+        ready = any(held.ready_at for held in leases.all() if held.lane is Lane.EXPRESS)
+        return dispatch.must_look or ready or sent in stage.express.deleted
+
+    poll(sought)
 
 
 def begun(notes: Path) -> list[int]:
@@ -48,14 +60,18 @@ def test_while_a_handler_that_never_ends_holds_all_other_slots_express_messages_
 def test_an_express_message_begins_before_any_further_ordinary_one(
     stage: Stage, tmp_path: Path, slots: int, express_slots: int
 ) -> None:
-    notes, gate = tmp_path / "notes", tmp_path / "gate"
-    backlog(stage, f"{notes}|{gate}")
+    """One slot becomes free; the others stay taken, so that nothing else may begin at the same time."""
+    notes, gate, later = tmp_path / "notes", tmp_path / "gate", tmp_path / "later"
+    backlog(stage, f"{notes}|{gate}", stop=1)
+    backlog(stage, f"{notes}|{later}", start=1)
     stage.start(slots=slots, express_slots=express_slots)
     poll(lambda: len(begun(notes)) == slots)
     sent = express(stage, "ok.note", str(notes))
+    wait_until_sought(stage, sent)
     gate.touch()
     stage.express.wait_deleted(sent)
-    assert begun(notes).index(EXPRESS) == slots
+    assert begun(notes)[slots] == EXPRESS
+    later.touch()
     poll(lambda: len(begun(notes)) == BACKLOG + 1)
 
 

@@ -35,6 +35,11 @@ def read(running: Running) -> Counter[str]:
     return used
 
 
+def of_tree(pid: int) -> int:
+    """Return the CPU milliseconds so far of a process, perhaps ended but unwaited for, and all below it."""
+    return _milliseconds(pid) + sum(map(_milliseconds, _descendants(pid)))
+
+
 def since(after: Counter[str], before: Counter[str]) -> Counter[str]:
     """Return what came between two readings."""
     return after - before

@@ -68,6 +68,7 @@ def test_an_absent_job_is_none(store: Store, job_id: str) -> None:
         (JobGuard(next_check_at=NOW), True),
         (JobGuard(next_check_at=LATER), False),
         (JobGuard(unplanned=True), True),
+        (JobGuard(unasked_at=NOW), True),
     ],
 )
 def test_a_job_changes_only_where_its_guard_holds(
@@ -87,6 +88,17 @@ def test_of_two_plans_the_first_is_kept(store: Store, job_id: str) -> None:
     assert store.update_job(job_id, guard, total=8, plan_ref="one") is not None
     assert store.update_job(job_id, guard, total=9, plan_ref="two") is None
     assert store.get_job(job_id) == make_job(job_id, total=8, plan_ref="one")
+
+
+def test_of_two_that_ask_at_once_one_is_let_through_until_the_time_is_over(
+    store: Store, job_id: str
+) -> None:
+    store.put_job(make_job(job_id))
+    asked = LATER
+    assert store.update_job(job_id, JobGuard(unasked_at=NOW), asked_until=asked) is not None
+    assert store.update_job(job_id, JobGuard(unasked_at=NOW), asked_until=asked) is None
+    assert store.update_job(job_id, JobGuard(unasked_at=asked), asked_until=None) is not None
+    assert store.update_job(job_id, JobGuard(unasked_at=NOW), asked_until=asked) is not None
 
 
 def test_a_job_and_one_of_its_leaves_are_read_together(store: Store, job_id: str) -> None:
@@ -308,6 +320,7 @@ def test_every_attribute_of_a_job_can_be_changed_and_is_read_back(
         "results_ref": "results/manifest.json",
         "resent_at": NOW,
         "held_until": NOW,
+        "asked_until": LATER,
         "opens_at": LATER,
         "expires_at": LATER + timedelta(days=1),
         "usage": Usage(attempts=1_000_001, worker_ms=10**12),

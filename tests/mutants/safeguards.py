@@ -106,13 +106,49 @@ _PROGRESS = [
     _service(
         "a report asks for more by the cursor that it has read before",
         "commit",
-        "    if known is not None and known.gen == job.gen and refill_due(known, root",
-        "    if known is not None and known.gen == job.gen and refill_due(job, root",
+        "if known is None or known.gen != job.gen or not refill_due(known, root",
+        "if known is None or known.gen != job.gen or not refill_due(job, root",
+    ),
+    _service(
+        "of reports that ask at once, each starts an enqueuer",
+        "commit",
+        "gen=job.gen, cursor=job.cursor, states=frozenset({JobState.PROCESSING}), unasked_at=now",
+        "gen=job.gen, cursor=job.cursor, states=frozenset({JobState.PROCESSING})",
+    ),
+    _service(
+        "a report asks though the cursor moves meanwhile",
+        "commit",
+        "gen=job.gen, cursor=job.cursor, states=frozenset({JobState.PROCESSING}), unasked_at=now",
+        "gen=job.gen, states=frozenset({JobState.PROCESSING}), unasked_at=now",
+    ),
+    _service(
+        "a free place among few waits for an enqueuer that was asked before it was free",
+        "commit",
+        "    if not large or _ask(deps, known, now):",
+        "    if _ask(deps, known, now):",
+    ),
+    _service(
+        "reports ask for another enqueuer between the steps of one",
+        "enqueue",
+        "asked_until=deps.now() + ASKED if size < room else None",
+        "asked_until=None",
+    ),
+    _service(
+        "after an enqueuer's last step reports wait as if there were another",
+        "enqueue",
+        "asked_until=deps.now() + ASKED if size < room else None",
+        "asked_until=deps.now() + ASKED",
+    ),
+    _service(
+        "an enqueuer that found nothing to send keeps reports from asking",
+        "enqueue",
+        "            _let_ask(deps, job)\n",
+        "",
     ),
     _service(
         "reports wait though nobody was told that the queue is low",
         "commit",
-        "    return many and refill_due(job, root, policy, now)\n",
+        "    return large and refill_due(job, root, policy, now)\n",
         "    return True\n",
     ),
     _service(

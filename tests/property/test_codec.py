@@ -109,6 +109,7 @@ jobs = st.builds(
     priority=st.integers(0, 9),
     unsent_of=st.none() | names,
     held_until=st.none() | times,
+    asked_until=st.none() | times,
     token=st.none() | texts,
     final_counts=st.none() | st.builds(Counts, succeeded=counts, failed=counts, pending=counts),
     started_at=st.none() | times,

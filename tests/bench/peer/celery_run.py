@@ -1,17 +1,24 @@
-"""Measure Celery: tasks a second from the first that is sent to the last result in the table."""
+"""Measure Celery from the first task that is sent to the last result in the table."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from local import aws
 from local.paths import ROOT, venv_bin
+from local.processes import Identity
 from local.scope import Scope
+from local.stack import Running
+from tests.bench import cpu
+from tests.bench.peer.cost import Cost
 
 WORKERS, PROCESSES = 2, 2
+WARM_TASKS = 50
+"""Sent and run before: queue, table and processes are there then."""
 _PATIENCE_SECONDS = 300
 _MODULE = "tests.bench.peer.celery_tasks"
 
@@ -28,21 +35,31 @@ def _results(dynamo: Any) -> int:
     return sum(page["Count"] for page in pages)
 
 
-def tasks_per_second(endpoint_url: str, tasks: int) -> float:
-    """Run workers and sender; return the rate. Raises TimeoutError."""
+def cost(running: Running, tasks: int) -> Cost:
+    """Run workers and sender, warm; return what it took. Raises TimeoutError."""
+    endpoint_url = running.stack.endpoint_url
     dynamo = aws.client("dynamodb", endpoint_url)
     _create(dynamo, aws.client("sqs", endpoint_url))
     with Scope() as scope:
         folder, env = scope.folder("peer"), _environment(endpoint_url)
-        for number in range(WORKERS):
-            scope.spawn(_worker(number), env=env, cwd=ROOT, log=folder / f"worker-{number}.log")
-        # Warm: the queue, the table and the processes are there.
-        _send(scope, env, folder, 50)
-        _wait(dynamo, 50, folder)
-        begun = time.perf_counter()
-        _send(scope, env, folder, tasks)
-        _wait(dynamo, 50 + tasks, folder)
-        return tasks / (time.perf_counter() - begun)
+        go = folder / "go"
+        peers = [
+            scope.spawn(command, env=env, cwd=ROOT, log=folder / f"{name}.log")
+            for name, command in _commands(tasks, go).items()
+        ]
+        _wait(dynamo, WARM_TASKS, folder)
+        before, begun = _used(running, peers), time.perf_counter()
+        go.touch()
+        _wait(dynamo, WARM_TASKS + tasks, folder)
+        seconds = time.perf_counter() - begun
+        used = cpu.since(_used(running, peers), before)
+        return Cost("Celery 5.7, SQS and DynamoDB", tasks, seconds, used)
+
+
+def _used(running: Running, peers: list[Identity]) -> Counter[str]:
+    """Return CPU milliseconds so far; the product's own workers, idle meanwhile, are left out."""
+    emulator = cpu.read(running)[cpu.EMULATOR]
+    return Counter({cpu.EMULATOR: emulator, "Celery": sum(cpu.of_tree(peer.pid) for peer in peers)})
 
 
 def _create(dynamo: Any, sqs: Any) -> None:
@@ -56,20 +73,15 @@ def _create(dynamo: Any, sqs: Any) -> None:
     )
 
 
-def _worker(number: int) -> list[str | Path]:
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING"]
-    pool = ["--pool=prefork", f"--concurrency={PROCESSES}", "-n", f"peer-{number}@%h"]
+def _commands(tasks: int, go: Path) -> dict[str, list[str | Path]]:
+    """Return the commands of the workers and the sender, by name."""
     python = venv_bin("bench") / "python"
-    return [python, "-m", "celery", "-A", _MODULE, "worker", *pool, *quiet]
-
-
-def _send(scope: Scope, env: dict[str, str], folder: Path, tasks: int) -> None:
-    scope.spawn(
-        [venv_bin("bench") / "python", "-m", _MODULE, str(tasks)],
-        env=env,
-        cwd=ROOT,
-        log=folder / "sender.log",
-    )
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING"]
+    pool = ["--pool=prefork", f"--concurrency={PROCESSES}", *quiet]
+    worker: list[str | Path] = [python, "-m", "celery", "-A", _MODULE, "worker", *pool]
+    commands = {f"worker-{n}": [*worker, "-n", f"peer-{n}@%h"] for n in range(WORKERS)}
+    commands["sender"] = [python, "-m", _MODULE, str(WARM_TASKS), str(tasks), go]
+    return commands
 
 
 def _wait(dynamo: Any, results: int, folder: Path) -> None:

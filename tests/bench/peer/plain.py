@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 from uuid import uuid4
 
 from local import api, aws
-from local.stack import Stack
+from local.stack import Running, Stack
+from tests.bench import cpu
+from tests.bench.peer.cost import Cost
 
 AT_ONCE = 4
 
@@ -76,12 +78,15 @@ class Plain:
         )
 
 
-def tasks_per_second(stack: Stack, tasks: int) -> float:
-    """Run the calls of `tasks` tasks, four at once; return the rate."""
-    plain = Plain(stack)
+def cost(running: Running, tasks: int) -> Cost:
+    """Run the calls of `tasks` tasks, four at once, in this process; return what it took."""
+    plain = Plain(running.stack)
     plain.send(tasks)
-    begun = perf_counter()
+    before, own, begun = cpu.read(running), process_time(), perf_counter()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for done in [pool.submit(plain.run) for _ in range(tasks)]:
             done.result()
-    return tasks / (perf_counter() - begun)
+    seconds = perf_counter() - begun
+    used = cpu.since(cpu.read(running), before)
+    used["caller"] = round(1000 * (process_time() - own))
+    return Cost(f"a plain design, {AT_ONCE} at once", tasks, seconds, used)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.model.wire import TaskMessage
 from orchestrator.policy import WINDOW_MIN_TASKS
 from orchestrator.service import commit
-from orchestrator.service.commit import ROOT_PUSH_LOW_INTERVAL, ROOT_PUSH_LOW_WINDOW
+from orchestrator.service.commit import LARGE_WINDOW, ROOT_PUSH_LOW_INTERVAL
 from tests.fakes.cluster import Cluster
 from tests.unit.service.played import counts, fail, started
 
@@ -20,9 +20,7 @@ def pushes(cluster: Cluster) -> int:
     return cluster.world.store.get_root(cluster.job_id).pushes
 
 
-def low_queue(
-    cap: int = ROOT_PUSH_LOW_WINDOW, **fields: object
-) -> tuple[Cluster, list[TaskMessage]]:
+def low_queue(cap: int = LARGE_WINDOW, **fields: object) -> tuple[Cluster, list[TaskMessage]]:
     """Return a job of whose window one message was reported, so that it is known to be low, and the rest."""
     cluster = started(2 * cap, max_running=cap, tasks_per_message=1, **fields)
     first, *rest = cluster.messages()
@@ -41,11 +39,10 @@ def test_reports_wait_a_moment_where_root_says_already_that_the_queue_is_low() -
     cluster.world.wait(MOMENT * 10)
     cluster.report(second)
     assert (pushes(cluster), counts(cluster).succeeded) == (2, 3)
-    assert cluster.world.enqueues
 
 
 def test_of_few_tasks_each_is_told_at_once() -> None:
-    cluster, rest = low_queue(ROOT_PUSH_LOW_WINDOW - 1)
+    cluster, rest = low_queue(LARGE_WINDOW - 1)
     for message in rest[:3]:
         cluster.report(message)
     assert counts(cluster).succeeded == 4
@@ -95,7 +92,7 @@ def test_no_order_of_reports_and_enqueuers_makes_a_job_stand_still(
     """The rule is taken for windows of any size, so that few tasks are enough."""
     cluster = started(60, max_running=cap)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(commit, "ROOT_PUSH_LOW_WINDOW", 0)
+        patch.setattr(commit, "LARGE_WINDOW", 0)
         run(cluster, pauses, late)
     assert cluster.woken
 

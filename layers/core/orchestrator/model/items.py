@@ -82,6 +82,8 @@ class Job:
     resent_at: datetime | None = None
     held_until: datetime | None = None
     """A job of a higher priority was found to have unsent tasks: no report asks again before."""
+    asked_until: datetime | None = None
+    """An enqueuer was asked for, or is at work: no report asks for another before."""
     opens_at: datetime | None = None
     """Nothing is sent before: handlers of the generation before may still run (max_running)."""
     events: tuple[TimelineEvent, ...] = ()

@@ -25,7 +25,7 @@ from orchestrator.model.series import Point, bucket_of
 from orchestrator.model.states import JobEvent, JobState, StopReason, state_after, states_before
 from orchestrator.model.timeline import TimelineEvent, TimelineKind
 from orchestrator.policy import Policy, wants_refill, window_tasks
-from orchestrator.service.ports import Deps, JobGuard
+from orchestrator.service.ports import Deps, JobChanges, JobGuard
 
 ROOT_PUSH_INTERVAL = timedelta(seconds=0.5)
 """ROOT is one item: about two pushes a second keep it far from its 1,000 write units a second."""
@@ -33,8 +33,11 @@ ROOT_PUSH_INTERVAL = timedelta(seconds=0.5)
 
 ROOT_PUSH_LOW_INTERVAL = timedelta(seconds=0.02)
 """The same while the queue runs low: shorter than an enqueuer takes to start, so it reads news."""
-ROOT_PUSH_LOW_WINDOW = 500
-"""Windows from this size on: of smaller ones, workers that report each second make fewer pushes than that."""
+LARGE_WINDOW = 500
+"""Windows from this size on: of smaller ones, workers that report each second make fewer pushes than that,
+and a place that one report frees may be all that is free until the next."""
+ASKED = timedelta(seconds=5)
+"""An enqueuer moves the cursor within this time, cold start included; where not, reports ask for another."""
 
 
 def expiry(deps: Deps) -> datetime:
@@ -144,8 +147,8 @@ def _known_low(job: Job, root: Root, policy: Policy, now: datetime) -> bool:
     What that one sends is reported later, by reports that find the cursor moved and push these counts too. Of
     few tasks each is told at once: their free places would be filled only after the next report.
     """
-    many = backlog_of(job, root, policy, now).window >= ROOT_PUSH_LOW_WINDOW
-    return many and refill_due(job, root, policy, now)
+    large = backlog_of(job, root, policy, now).window >= LARGE_WINDOW
+    return large and refill_due(job, root, policy, now)
 
 
 def push_again(deps: Deps, job: Job, nodes: Iterable[int]) -> None:
@@ -174,13 +177,27 @@ def judge_job(deps: Deps, job: Job, root: Root) -> None:
 
 
 def _ask_for_more(deps: Deps, job: Job, root: Root, policy: Policy) -> None:
-    """Have the queue refilled, unless its cursor has moved on since `job` was read.
+    """Have the queue refilled, unless its cursor has moved on since `job` was read, or somebody has asked.
 
-    Else each report that was under way meanwhile would start an enqueuer that finds nothing to send.
+    Else each report that comes while an enqueuer starts would start one more, that finds nothing to send.
     """
-    known = deps.store.get_job(job.job_id)
-    if known is not None and known.gen == job.gen and refill_due(known, root, policy, deps.now()):
+    known, now = deps.store.get_job(job.job_id), deps.now()
+    if known is None or known.gen != job.gen or not refill_due(known, root, policy, now):
+        return
+    large = backlog_of(known, root, policy, now).window >= LARGE_WINDOW
+    if not large or _ask(deps, known, now):
         deps.enqueue_later(job.job_id, job.gen)
+
+
+def _ask(deps: Deps, job: Job, now: datetime) -> bool:
+    """Note on JOB that an enqueuer is asked for; False where one is, or the cursor has moved."""
+    if job.asked_until is not None and now < job.asked_until:
+        return False
+    guard = JobGuard(
+        gen=job.gen, cursor=job.cursor, states=frozenset({JobState.PROCESSING}), unasked_at=now
+    )
+    changes = JobChanges(asked_until=now + ASKED, expires_at=expiry(deps))
+    return deps.store.update_job(job.job_id, guard, **changes) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from orchestrator.model.items import Job, Outbox
 from orchestrator.model.states import JobState
 from orchestrator.policy import Policy, tasks_per_message
-from orchestrator.service.commit import backlog_of, expiry
+from orchestrator.service.commit import ASKED, backlog_of, expiry
 from orchestrator.service.messages import send_tasks
 from orchestrator.service.plan import current_job
 from orchestrator.service.ports import Deps, JobChanges, JobGuard
@@ -39,11 +39,14 @@ def enqueue_tasks(
     shut = not _may_send(deps, job, allowed)
     while not shut and job.state in allowed and seconds_left() > STOP_SECONDS:
         backlog = backlog_of(job, root, policy, deps.now())
-        size = min(backlog.window - backlog.outstanding, backlog.unsent, STEP_TASKS)
-        moved = _send_step(deps, job, size, allowed, backlog.window) if size > 0 else None
+        room = min(backlog.window - backlog.outstanding, backlog.unsent)
+        if room <= 0:
+            _let_ask(deps, job)
+            break
+        moved = _send_step(deps, job, room, allowed, backlog.window)
         if moved is None:
             break
-        job, sent = moved, sent + size
+        job, sent = moved, sent + moved.cursor - job.cursor
     if job.state not in allowed or not job.unsent:
         wake_lower(deps, job)
     deps.journal.event(
@@ -61,13 +64,28 @@ def _may_send(deps: Deps, job: Job, allowed: frozenset[JobState]) -> bool:
     return not held_back(deps, job)
 
 
+def _let_ask(deps: Deps, job: Job) -> None:
+    """Nothing was sent, so that no cursor tells that this enqueuer has been: the next report may ask anew."""
+    if job.asked_until is not None:
+        guard = JobGuard(gen=job.gen, cursor=job.cursor)
+        deps.store.update_job(job.job_id, guard, asked_until=None, expires_at=expiry(deps))
+
+
 def _send_step(
-    deps: Deps, job: Job, size: int, allowed: frozenset[JobState], window: int
+    deps: Deps, job: Job, room: int, allowed: frozenset[JobState], window: int
 ) -> Job | None:
-    """Send the next `size` tasks; None where another enqueuer moved the cursor first."""
+    """Send the next tasks, of `room`; None where another enqueuer moved the cursor first.
+
+    Until the last step reports need not ask for another enqueuer.
+    """
+    size = min(room, STEP_TASKS)
     item = range_outbox(deps, job, job.cursor, job.cursor + size)
     deps.store.put_outbox([item])
-    changes = JobChanges(cursor=item.stop, expires_at=expiry(deps))
+    changes = JobChanges(
+        cursor=item.stop,
+        asked_until=deps.now() + ASKED if size < room else None,
+        expires_at=expiry(deps),
+    )
     if job.held_until is not None:
         changes["held_until"] = None
     if size == job.unsent:

@@ -58,6 +58,7 @@ class JobChanges(TypedDict, total=False):
     results_ref: str
     resent_at: datetime
     held_until: datetime | None
+    asked_until: datetime | None
     opens_at: datetime | None
     expires_at: datetime
     usage: Usage
@@ -77,6 +78,8 @@ class JobGuard:
     next_check_at: datetime | None = None
     unplanned: bool = False
     """No plan_ref yet: of several plans that were made of one job, the first one written is its plan."""
+    unasked_at: datetime | None = None
+    """No `asked_until` after this moment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,9 @@ class JobsStore:
             condition &= model.next_check_at == guard.next_check_at
         if guard.unplanned:
             condition &= model.plan_ref.does_not_exist()
+        if guard.unasked_at is not None:
+            asked = model.asked_until
+            condition &= asked.does_not_exist() | (asked <= guard.unasked_at)
         return condition
 
     def list_job_ids(

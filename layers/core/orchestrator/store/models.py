@@ -127,6 +127,7 @@ class JobRow(Keyed):
     results_ref = UnicodeAttribute(null=True)
     resent_at = TimeAttribute(null=True)
     held_until = TimeAttribute(null=True)
+    asked_until = TimeAttribute(null=True)
     opens_at = TimeAttribute(null=True)
     usage = JsonAttribute(null=True)
     events: ListAttribute[UnicodeAttribute] = ListAttribute(null=True, of=UnicodeAttribute)

@@ -65,10 +65,14 @@ class Worker:
         return code
 
     def _wait_until_told(self) -> int | None:
-        """Wait for a signal and return it; None: the queue is empty, and that is the end."""
+        """Wait for a signal and return it; None: the queue is empty, and that is the end.
+
+        In short turns: the kernel may hand a signal to any thread, as it does while this one has not run
+        since a SIGCONT. Python's handler runs in this one, and does not wake it.
+        """
         while not self._parts.quiet.dry:
             try:
-                return self._signals.get(timeout=_LOOK_SECONDS if self._until_empty else None)
+                return self._signals.get(timeout=_LOOK_SECONDS)
             except Empty:
                 continue
         self._log.info("queue_empty")

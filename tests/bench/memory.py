@@ -11,11 +11,14 @@ _PAGE_BYTES = 4096
 
 def resident_bytes(process: Identity) -> int:
     """Return the resident memory of a process and of all in its session, its children among them."""
-    return sum(
-        int(file.read_text().split()[1]) * _PAGE_BYTES
-        for file in _statm_of_session(process.pid)
-        if file.exists()
-    )
+    return sum(map(_resident_bytes, _statm_of_session(process.pid)))
+
+
+def _resident_bytes(statm: Path) -> int:
+    try:
+        return int(statm.read_text().split()[1]) * _PAGE_BYTES
+    except OSError:
+        return 0  # It has ended meanwhile.
 
 
 def _statm_of_session(session: int) -> list[Path]:

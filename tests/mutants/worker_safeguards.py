@@ -13,6 +13,12 @@ def _worker(name: str, module: str, old: str, new: str) -> Mutant:
 
 WORKER = [
     _worker(
+        "a signal that another thread receives is not heeded",
+        "core",
+        "return self._signals.get(timeout=_LOOK_SECONDS)",
+        "return self._signals.get(timeout=_LOOK_SECONDS if self._until_empty else None)",
+    ),
+    _worker(
         "a message is deleted before its report is answered",
         "reporter",
         '        """A task ran: report how it ended."""\n',

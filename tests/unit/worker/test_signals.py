@@ -30,11 +30,12 @@ class Process:
 
     gates: list[Path]
     drain_seconds: float
+    signals_to: str = "main"
     pids: dict[int, int] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        arguments = [str(LEASE), str(self.drain_seconds), *map(str, self.gates)]
+        arguments = [self.signals_to, str(LEASE), str(self.drain_seconds), *map(str, self.gates)]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._process = subprocess.Popen(
             [sys.executable, "-m", SCRIPT, *arguments], env=env, stdout=subprocess.PIPE
@@ -84,12 +85,14 @@ def made() -> Iterator[list[Process]]:
         process.close()
 
 
+@pytest.mark.parametrize("signals_to", ["main", "other"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_one_signal_lets_running_tasks_end(
-    made: list[Process], tmp_path: Path, number: signal.Signals
+    made: list[Process], tmp_path: Path, number: signal.Signals, signals_to: str
 ) -> None:
+    """Whichever thread the kernel hands it to: after a freeze it need not be the main one."""
     gates = [tmp_path / "a", tmp_path / "b"]
-    made.append(process := Process(gates, drain_seconds=3600))
+    made.append(process := Process(gates, drain_seconds=3600, signals_to=signals_to))
     process.signal(number)
     process.wait_for("draining")
     for gate in gates:

@@ -1,11 +1,14 @@
 """`python -m worker` on fakes: a process that a test signals, and that says at its end what it told.
 
-Arguments: lease and drain in seconds, then for each message the file that its task waits for.
+Arguments: the thread that signals come to (`main` or `other`), lease and drain in seconds, then for each
+message the file that its task waits for.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,11 @@ from worker.parts import Parts
 HANDLERS = str(Path(__file__).with_name("sample_lease_handlers.py"))
 
 
-def main(lease_seconds: str, drain_seconds: str, *gates: str) -> int:
+def main(signals_to: str, lease_seconds: str, drain_seconds: str, *gates: str) -> int:
     """Run a worker with a slot for each message; print what was told and deleted."""
+    if signals_to == "other":
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])
     queue, api = FakeQueue(), FakeApi()
     api.add_job(JOB)
     for number, gate in enumerate(gates):

@@ -1,7 +1,8 @@
 """What all tests share: no real account can be reached, whatever the shell's environment says.
 
 And how the suite is spread over processes (`pytest -n`): the tests of a file stay together, for what they
-share, and those that share a stack, an emulator or a template too.
+share, and those that share a stack, an emulator or a template too. And hypothesis judges no example by
+the clock; `--hypothesis-profile=deep` looks longer.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 for _name in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:
     del os.environ[_name]
@@ -25,6 +27,16 @@ os.environ |= {
     "POWERTOOLS_METRICS_NAMESPACE": "JobOrchestrator",
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
+
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "deep",
+    deadline=None,
+    max_examples=5_000,
+    stateful_step_count=80,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("unhurried")
 
 _TOGETHER = {"chaos": "stack", "e2e": "stack", "integration": "emulator", "contract": "template"}
 """Folders of which one process runs all: two stacks at once would keep each other waiting on few cores."""

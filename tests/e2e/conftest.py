@@ -115,6 +115,11 @@ class Deployed:
         return [json.loads(text) for text in texts if text.startswith("{")]
 
 
+def secret_of(key: str) -> str:
+    """Return what follows a key's prefix and id; it may hold underscores too."""
+    return key.split("_", 2)[2]
+
+
 @pytest.fixture(scope="session")
 def deployed() -> Iterator[Deployed]:
     """Build, deploy and start everything; stop it at the end."""

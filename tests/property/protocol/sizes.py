@@ -1,4 +1,7 @@
-"""A progress tree of three tasks a leaf and two leaves a node, so that small jobs have many of both."""
+"""A progress tree of three tasks a leaf and two leaves a node, so that small jobs have many of both.
+
+And windows of two tasks count as large: refills of these are asked for one at a time, those of one are not.
+"""
 
 from __future__ import annotations
 
@@ -33,3 +36,4 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
     for module, constant in _PLACES:
         patch.setattr(module, constant, _SMALL[constant])
     patch.setattr("orchestrator.service.enqueue.STEP_TASKS", STEP_TASKS)
+    patch.setattr("orchestrator.service.commit.LARGE_WINDOW", 2)

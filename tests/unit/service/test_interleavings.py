@@ -22,8 +22,8 @@ from orchestrator.service.monitor import monitor_job
 from orchestrator.service.read import read_job, read_task
 from orchestrator.service.report import complete
 from orchestrator.service.sweep import execution_ended, sweep
-from tests.fakes.cluster import ALICE, Cluster, report_of
-from tests.unit.service.played import claimed, fail
+from tests.fakes.cluster import ALICE, Cluster, Handler, report_of, succeed
+from tests.unit.service.played import claimed, counts, fail, row
 
 
 def started(**fields: object) -> Cluster:
@@ -51,6 +51,24 @@ def test_a_report_of_an_older_generation_is_stale_and_changes_nothing() -> None:
     for message in messages:
         assert set(again.report(message)) == {"stale"}
     assert read_job(again.world.deps, ALICE, again.job_id).counts == before
+
+
+@pytest.mark.parametrize("attempt", [1, 4, 5])
+@pytest.mark.parametrize("outcome", [succeed, fail])
+def test_a_report_of_an_attempt_before_the_last_or_after_the_promised_one_is_stale(
+    outcome: Handler, attempt: int
+) -> None:
+    """The row promises the third attempt and tells of the second, which a repeated report would match."""
+    cluster = started(tasks={"count": 1}, retry={"max_attempts": 9})
+    (message,) = cluster.messages()
+    for _ in range(2):
+        cluster.report(message, fail)
+        (message,) = cluster.messages()
+    before = row(cluster)
+    assert before.attempt == message.attempt == 3
+    other = message.model_copy(update={"attempt": attempt})
+    assert cluster.report(other, outcome) == ["stale"]
+    assert (row(cluster), counts(cluster).retrying) == (before, 1)
 
 
 @pytest.mark.parametrize("attempt", [2, 3])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from orchestrator.model.items import Absent, At, Job, Older, Outbox, TaskRow
 from orchestrator.service.fleet_port import WORKER_SHARDS
 from orchestrator.service.ports import JobGuard
@@ -18,13 +16,8 @@ def guard_holds(job: Job, guard: JobGuard) -> bool:
         and (guard.states is None or job.state in guard.states)
         and (guard.next_check_at is None or job.next_check_at == guard.next_check_at)
         and not (guard.unplanned and job.plan_ref is not None)
-        and (guard.unasked_at is None or not is_asked(job, guard.unasked_at))
+        and (guard.unasked_at is None or not job.is_asked(guard.unasked_at))
     )
-
-
-def is_asked(job: Job, at: datetime) -> bool:
-    """Tell whether an enqueuer is asked for at this moment."""
-    return job.asked_until is not None and job.asked_until > at
 
 
 def expected(row: TaskRow | None, expect: Absent | At | Older) -> bool:

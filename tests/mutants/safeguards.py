@@ -124,31 +124,31 @@ _PROGRESS = [
     _service(
         "a free place among few waits for an enqueuer that was asked before it was free",
         "commit",
-        "    if not large or _ask(deps, known, now):",
+        "    if not backlog_of(known, root, policy, now).is_large or _ask(deps, known, now):",
         "    if _ask(deps, known, now):",
     ),
     _service(
         "reports ask for another enqueuer between the steps of one",
         "enqueue",
-        "asked_until=deps.now() + ASKED if size < room else None",
+        "asked_until=deps.now() + ASK_TIMEOUT if size < room else None",
         "asked_until=None",
     ),
     _service(
         "after an enqueuer's last step reports wait as if there were another",
         "enqueue",
-        "asked_until=deps.now() + ASKED if size < room else None",
-        "asked_until=deps.now() + ASKED",
+        "asked_until=deps.now() + ASK_TIMEOUT if size < room else None",
+        "asked_until=deps.now() + ASK_TIMEOUT",
     ),
     _service(
         "an enqueuer that found nothing to send keeps reports from asking",
         "enqueue",
-        "            _let_ask(deps, job)\n",
+        "            _clear_asked(deps, job)\n",
         "",
     ),
     _service(
         "reports wait though nobody was told that the queue is low",
         "commit",
-        "    return large and refill_due(job, root, policy, now)\n",
+        "    return backlog_of(job, root, policy, now).is_large and refill_due(job, root, policy, now)\n",
         "    return True\n",
     ),
     _service(

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.model.wire import HeartbeatIn
 from orchestrator.service.beat import heartbeat
-from orchestrator.service.commit import ASKED, LARGE_WINDOW, ROOT_PUSH_LOW_INTERVAL
+from orchestrator.service.commit import ASK_TIMEOUT, LARGE_WINDOW, ROOT_PUSH_LOW_INTERVAL
 from orchestrator.service.enqueue import STEP_TASKS, STOP_SECONDS, enqueue_tasks
 from orchestrator.service.ports import JobGuard
 from tests.fakes.cluster import Cluster
@@ -58,7 +58,7 @@ def test_where_it_does_not_come_reports_ask_again() -> None:
     cluster = low()
     first, second, *_ = cluster.messages()
     cluster.report(first)
-    cluster.world.wait(ASKED.total_seconds())
+    cluster.world.wait(ASK_TIMEOUT.total_seconds())
     cluster.report(second)
     assert len(cluster.world.enqueues) == 2
 
@@ -100,14 +100,14 @@ def test_between_the_steps_of_one_enqueuer_no_report_asks_for_another() -> None:
     cluster.world.enqueues.clear()
     enqueue_one_step(cluster)
     assert report(cluster, 2) == 0
-    cluster.world.wait(ASKED.total_seconds())
+    cluster.world.wait(ASK_TIMEOUT.total_seconds())
     assert beat(cluster) == 1, "it died between them"
 
 
 def test_one_that_finds_nothing_to_send_lets_reports_ask_anew() -> None:
     cluster = low()
     deps, job = cluster.world.deps, cluster.job
-    deps.store.update_job(job.job_id, JobGuard(), asked_until=deps.now() + ASKED)
+    deps.store.update_job(job.job_id, JobGuard(), asked_until=deps.now() + ASK_TIMEOUT)
     cluster.enqueue()
     assert cluster.job.cursor == job.cursor
     assert report(cluster, 1) == 1
@@ -118,7 +118,7 @@ def test_of_reports_that_ask_at_once_one_is_heard() -> None:
     first, second, *_ = cluster.messages()
     cluster.report(first)
     cluster.world.enqueues.clear()
-    cluster.world.wait(ASKED.total_seconds())
+    cluster.world.wait(ASK_TIMEOUT.total_seconds())
     overtake(cluster.world, "update_job", lambda: cluster.report(second))
     beat(cluster)
     assert len(cluster.world.enqueues) == 1

@@ -99,6 +99,10 @@ class Job:
         """How many of those were not sent yet, a first time."""
         return self.chosen - self.cursor
 
+    def is_asked(self, at: datetime) -> bool:
+        """Tell whether an enqueuer is asked for at this moment."""
+        return self.asked_until is not None and at < self.asked_until
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:

@@ -36,7 +36,7 @@ ROOT_PUSH_LOW_INTERVAL = timedelta(seconds=0.02)
 LARGE_WINDOW = 500
 """Windows from this size on: of smaller ones, workers that report each second make fewer pushes than that,
 and a place that one report frees may be all that is free until the next."""
-ASKED = timedelta(seconds=5)
+ASK_TIMEOUT = timedelta(seconds=5)
 """An enqueuer moves the cursor within this time, cold start included; where not, reports ask for another."""
 
 
@@ -147,8 +147,7 @@ def _known_low(job: Job, root: Root, policy: Policy, now: datetime) -> bool:
     What that one sends is reported later, by reports that find the cursor moved and push these counts too. Of
     few tasks each is told at once: their free places would be filled only after the next report.
     """
-    large = backlog_of(job, root, policy, now).window >= LARGE_WINDOW
-    return large and refill_due(job, root, policy, now)
+    return backlog_of(job, root, policy, now).is_large and refill_due(job, root, policy, now)
 
 
 def push_again(deps: Deps, job: Job, nodes: Iterable[int]) -> None:
@@ -184,19 +183,18 @@ def _ask_for_more(deps: Deps, job: Job, root: Root, policy: Policy) -> None:
     known, now = deps.store.get_job(job.job_id), deps.now()
     if known is None or known.gen != job.gen or not refill_due(known, root, policy, now):
         return
-    large = backlog_of(known, root, policy, now).window >= LARGE_WINDOW
-    if not large or _ask(deps, known, now):
+    if not backlog_of(known, root, policy, now).is_large or _ask(deps, known, now):
         deps.enqueue_later(job.job_id, job.gen)
 
 
 def _ask(deps: Deps, job: Job, now: datetime) -> bool:
     """Note on JOB that an enqueuer is asked for; False where one is, or the cursor has moved."""
-    if job.asked_until is not None and now < job.asked_until:
-        return False
+    if job.is_asked(now):
+        return False  # The write would be refused, and charged.
     guard = JobGuard(
         gen=job.gen, cursor=job.cursor, states=frozenset({JobState.PROCESSING}), unasked_at=now
     )
-    changes = JobChanges(asked_until=now + ASKED, expires_at=expiry(deps))
+    changes = JobChanges(asked_until=now + ASK_TIMEOUT, expires_at=expiry(deps))
     return deps.store.update_job(job.job_id, guard, **changes) is not None
 
 
@@ -207,6 +205,11 @@ class Backlog:
     outstanding: int
     window: int
     unsent: int
+
+    @property
+    def is_large(self) -> bool:
+        """Tell whether so much may be out that a single free place does not matter."""
+        return self.window >= LARGE_WINDOW
 
 
 def backlog_of(job: Job, root: Root, policy: Policy, now: datetime) -> Backlog:

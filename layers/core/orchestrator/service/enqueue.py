@@ -7,7 +7,7 @@ from collections.abc import Callable
 from orchestrator.model.items import Job, Outbox
 from orchestrator.model.states import JobState
 from orchestrator.policy import Policy, tasks_per_message
-from orchestrator.service.commit import ASKED, backlog_of, expiry
+from orchestrator.service.commit import ASK_TIMEOUT, backlog_of, expiry
 from orchestrator.service.messages import send_tasks
 from orchestrator.service.plan import current_job
 from orchestrator.service.ports import Deps, JobChanges, JobGuard
@@ -41,7 +41,7 @@ def enqueue_tasks(
         backlog = backlog_of(job, root, policy, deps.now())
         room = min(backlog.window - backlog.outstanding, backlog.unsent)
         if room <= 0:
-            _let_ask(deps, job)
+            _clear_asked(deps, job)
             break
         moved = _send_step(deps, job, room, allowed, backlog.window)
         if moved is None:
@@ -64,7 +64,7 @@ def _may_send(deps: Deps, job: Job, allowed: frozenset[JobState]) -> bool:
     return not held_back(deps, job)
 
 
-def _let_ask(deps: Deps, job: Job) -> None:
+def _clear_asked(deps: Deps, job: Job) -> None:
     """Nothing was sent, so that no cursor tells that this enqueuer has been: the next report may ask anew."""
     if job.asked_until is not None:
         guard = JobGuard(gen=job.gen, cursor=job.cursor)
@@ -83,7 +83,7 @@ def _send_step(
     deps.store.put_outbox([item])
     changes = JobChanges(
         cursor=item.stop,
-        asked_until=deps.now() + ASKED if size < room else None,
+        asked_until=deps.now() + ASK_TIMEOUT if size < room else None,
         expires_at=expiry(deps),
     )
     if job.held_until is not None:

@@ -14,7 +14,6 @@ from typing import Protocol, TypedDict, Unpack
 
 from orchestrator.model.ids import MAX_TASKS
 from orchestrator.model.items import (
-    ApiKey,
     Idem,
     Job,
     Outbox,
@@ -30,6 +29,7 @@ from orchestrator.model.timeline import TimelineEvent
 from orchestrator.service.fleet_port import FleetStore
 from orchestrator.service.hold_port import HoldStore
 from orchestrator.service.insight_port import InsightStore
+from orchestrator.service.key_port import KeyStore
 from orchestrator.service.sources import Sources
 
 
@@ -89,7 +89,7 @@ class Refused:
     row: TaskRow | None
 
 
-class Store(FleetStore, HoldStore, InsightStore, Protocol):
+class Store(FleetStore, HoldStore, InsightStore, KeyStore, Protocol):
     """Jobs, tasks, progress, outbox, workers and keys, with DynamoDB's semantics."""
 
     # JOB and ROOT
@@ -265,23 +265,6 @@ class Store(FleetStore, HoldStore, InsightStore, Protocol):
 
     def put_idem(self, idem: Idem) -> Idem:
         """Create, or return the one that is there."""
-        ...
-
-    # keys
-    def put_key(self, key: ApiKey) -> None:
-        """Write a key."""
-        ...
-
-    def get_key(self, key_id: str) -> ApiKey | None:
-        """Read a key (eventually consistent)."""
-        ...
-
-    def list_keys(self) -> list[ApiKey]:
-        """List all keys."""
-        ...
-
-    def delete_key(self, key_id: str) -> bool:
-        """Delete; False where there was none."""
         ...
 
 
